@@ -1,4 +1,4 @@
-"""Brokers, asked in each way."""
+"""Brokers in the process and as a process of their own."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from spawnpenny.broker.local import run_local_broker
 
 @pytest.fixture
 def separated(site):
-    """Have a site whose broker is a process of its own, which a test has to run."""
+    """Return a site with a separate broker, which a test has to run."""
     site.separate = True
     site.data["broker"] = {"lease": 2}
     return site
 
 
-@pytest.fixture(params=["in the process", "by claims"])
+@pytest.fixture(params=["in the process", "by requests"])
 async def opened(request, site):
-    """Open a broker of a site, as its settings are by then, in place of an earlier one; each way of asking in turn."""
+    """Return a function that opens the site's broker with its present settings, in place of an earlier one."""
     async with AsyncExitStack() as stack:
 
         async def open_broker():

@@ -1,4 +1,4 @@
-"""What the broker and who asks it declare is all that they need, each under an account that has nothing else."""
+"""The permissions that the broker and its client declare are all that they need."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from spawnpenny.kubernetes.errors import AlreadyExistsError, ClusterForbiddenErr
 from spawnpenny.kubernetes.kinds import Resource
 
 GROUP = "rbac.authorization.k8s.io"
-REVIEW = Resource(
+ACCESS_CHECK = Resource(
     "authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, stored=False
 )
 BROKER = (namespaces.PERMISSIONS, order_runs.PERMISSIONS, leader.PERMISSIONS, server.PERMISSIONS)
 SERVICE = (broker_client.PERMISSIONS,)
 
 
-def looks(site):
-    """Return what the role for releases gives the broker's account, which a user of the tests is not bound to."""
+def release_permissions(site):
+    """Return the permissions of the release role, which the broker binds for its account, not for a test's user."""
     return {"cluster": contents.permissions(site.settings.broker)}
 
 
@@ -42,10 +42,10 @@ def rules(permissions, role):
 
 
 async def grant(site, user, declared):
-    """Give a user what some parts declare, and nothing else."""
+    """Grant a user the permissions that some parts declare, and nothing else."""
     spaces, role = site.settings.namespaces, site.settings.broker.role
     where = {"cluster": None, "state": spaces.state, "broker": spaces.broker, "provision": spaces.provision}
-    for number, (zone, permissions) in enumerate(pair for each in declared for pair in each.items()):
+    for number, (zone, permissions) in enumerate(pair for part in declared for pair in part.items()):
         kind = "ClusterRole" if where[zone] is None else "Role"
         name = f"{user.replace(':', '-')}-{number}"
         metadata = {"name": name, **({"namespace": where[zone]} if where[zone] else {})}
@@ -59,20 +59,20 @@ async def grant(site, user, declared):
 
 
 async def until_allowed(site, user, permission, namespace):
-    """Wait until the API server grants what it has stored: it hears of that by its own watches."""
+    """Wait until the API server applies a stored role, which reaches it by its own watches."""
     verb, resource = min(permission.verbs), permission.resource
     about = {"verb": verb, "group": resource.group, "resource": resource.plural, "namespace": namespace or ""}
     if verb == "bind":
         about["name"] = site.settings.broker.role
     spec = {"user": user, "resourceAttributes": about}
-    review = {"apiVersion": REVIEW.api_version, "kind": REVIEW.kind, "metadata": {}, "spec": spec}
-    while not (await site.cluster.create(review, REVIEW))["status"].get("allowed"):
+    body = {"apiVersion": ACCESS_CHECK.api_version, "kind": ACCESS_CHECK.kind, "metadata": {}, "spec": spec}
+    while not (await site.cluster.create(body, ACCESS_CHECK))["status"].get("allowed"):
         pass
 
 
 @pytest.fixture
 async def under(apiserver, kube_site):
-    """Speak to the API server as a user who has what some parts declare."""
+    """Connect to the API server as a user with the permissions that some parts declare."""
     async with AsyncExitStack() as stack:
 
         async def connect(name, declared):
@@ -88,26 +88,26 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
     path = tmp_path / "m.yaml"
     path.write_text(yaml.safe_dump({"commission": [{"name": "c", "image": "spawnpenny/shell"}]}))
     kube_site.data["broker"] = {"orders": str(path)}
-    broker_user, brokers = await under("broker", (*BROKER, looks(kube_site)))
+    broker_user, brokers = await under("broker", (*BROKER, release_permissions(kube_site)))
     service_user, services = await under("service", SERVICE)
     release = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}
     role = {"metadata": {"name": f"{kube_site.settings.broker.role}-release"}, "rules": [release]}
     with suppress(AlreadyExistsError):
         await kube_site.cluster.create({"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", **role})
-    mark = apiserver.mark()
+    position = apiserver.mark()
     async with replace(kube_site, cluster=brokers).broker(), run_broker_client(services, kube_site.settings) as broker:
         uid = await broker.claim_namespace("ada")
         assert await broker.claim_namespace("ada") == uid
         await broker.provision(User("ada", 2001, 2001), "commission")
         await broker.release_namespace("ada", uid)
-    entries = [each for each in apiserver.audit(mark) if each.user in {broker_user, service_user}]
+    entries = [entry for entry in apiserver.audit(position) if entry.user in {broker_user, service_user}]
     assert {entry.user for entry in entries} == {broker_user, service_user}
     assert [entry for entry in entries if entry.status == 403] == []
 
 
 async def test_the_brokers_account_binds_no_other_role(kube_site, under):
     kube_site.data["broker"] = {"role": "spawnpenny-tenant"}
-    _, brokers = await under("broker", (*BROKER, looks(kube_site)))
+    _, brokers = await under("broker", (*BROKER, release_permissions(kube_site)))
     binding = {
         "apiVersion": f"{GROUP}/v1",
         "kind": "RoleBinding",

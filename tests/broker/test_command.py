@@ -1,4 +1,4 @@
-"""``spawnpenny broker``: a process that leads or stands by, tells its health, and gives the lead up when it ends."""
+"""``spawnpenny broker``: a process that leads or stands by, reports its health, and gives the lead up at its end."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def command(apiserver, kube_site, tmp_path):
     return running
 
 
-async def told(process, *events):
-    """Return what the log says of these events, once all were told."""
+async def logged(process, *events):
+    """Return the log entries of these events, once all are logged."""
     found = {}
     async for line in process.stderr:
         entry = json.loads(line)
@@ -73,14 +73,14 @@ async def scrape(port):
 
 async def test_the_command_leads_and_gives_the_lead_up_when_it_is_told_to_end(kube_site, command):
     async with command() as process:
-        log = await told(process, "listening", "leading")
+        log = await logged(process, "listening", "leading")
         assert await ready(log["listening"]["port"]) == (200, "leading")
         async with run_broker_client(kube_site.cluster, kube_site.settings) as broker:
             assert await broker.claim_namespace("ada")
-        told_by_metrics = await scrape(log["listening"]["port"])
+        metrics = await scrape(log["listening"]["port"])
         for sample in ("spawnpenny_broker_leading 1.0", 'spawnpenny_broker_answers_total{outcome="ok"} 1.0'):
-            assert sample in told_by_metrics
-        assert 'spawnpenny_task_running{task="election"} 1.0' in told_by_metrics
+            assert sample in metrics
+        assert 'spawnpenny_task_running{task="election"} 1.0' in metrics
         process.terminate()
         assert await process.wait() == 0
     lease = await kube_site.cluster.read(lease_ref(kube_site.settings))
@@ -91,7 +91,7 @@ async def test_it_loads_no_more_than_its_work_needs(kube_site, command, loaded, 
     """No plugin, and nothing of the HTTP API, the gateway, the embedded cluster or the migration."""
     file = tmp_path / "loaded.json"
     async with command(str(Path(__file__).parents[1] / "loaded.py"), str(file)) as process:
-        log = await told(process, "listening", "leading")
+        log = await logged(process, "listening", "leading")
         async with run_broker_client(kube_site.cluster, kube_site.settings) as broker:
             uid = await broker.claim_namespace("ada")
             await broker.provision(User("ada", 2001, 2001), "commission")
@@ -105,7 +105,7 @@ async def test_it_loads_no_more_than_its_work_needs(kube_site, command, loaded, 
 async def test_another_one_stands_by_and_is_ready(kube_site, command):
     async with kube_site.broker() as leader, command() as process:
         await leader.until_leading()
-        log = await told(process, "listening", "ready")
+        log = await logged(process, "listening", "ready")
         assert await ready(log["listening"]["port"]) == (200, "standing by")
 
 
@@ -113,4 +113,4 @@ def test_the_embedded_cluster_needs_no_broker_of_its_own(tmp_path, capsys):
     file = tmp_path / "settings.yaml"
     file.write_text("cluster: embedded\n")
     assert run(["broker", "--settings", str(file)]) == 2
-    assert "run spawnpenny serve" in capsys.readouterr().err
+    assert "Run `spawnpenny serve` instead" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What a broker does, whoever asks and in whichever way: the two cannot be told apart."""
+"""The contract of brokers: the local one and the client of a separate one behave alike."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ async def test_releasing_what_is_not_there_is_no_error(opened):
     assert await broker.release_namespace("ada", "some-uid") is None
 
 
-@pytest.mark.parametrize(("allowed", "asked"), [(True, False), (False, True), (False, False)])
-async def test_a_namespace_with_a_volume_claim_is_kept(site, opened, allowed, asked):
+@pytest.mark.parametrize(("allowed", "requested"), [(True, False), (False, True), (False, False)])
+async def test_a_namespace_with_a_volume_claim_is_kept(site, opened, allowed, requested):
     site.data["broker"] = {"purge": allowed}
     broker = await opened()
     uid = await broker.claim_namespace("ada")
     await site.cluster.create(HOME | {"metadata": {"name": "home", "namespace": site.namespace()}})
     with pytest.raises(VolumesKeptError, match="a volume claim lives in it"):
-        await broker.release_namespace("ada", uid, purge=asked)
+        await broker.release_namespace("ada", uid, purge=requested)
     assert not await is_going(site)
 
 
@@ -168,11 +168,11 @@ async def test_only_so_many_namespaces_are_released_in_an_hour(site, opened):
 async def test_there_are_only_so_many_namespaces_and_those_that_are_there_stay_in_use(site, opened):
     site.data["broker"] = {"namespaces": 2}
     broker = await opened()
-    asked = (broker.claim_namespace(user) for user in ("ada", "bob", "eve"))
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(each) for each in told if not isinstance(each, str)] == [BrokerRefusedError]
-    kept = next(user for user, each in zip(("ada", "bob", "eve"), told, strict=True) if isinstance(each, str))
-    assert await broker.claim_namespace(kept) in told
+    claims = (broker.claim_namespace(user) for user in ("ada", "bob", "eve"))
+    results = await asyncio.gather(*claims, return_exceptions=True)
+    assert [type(result) for result in results if not isinstance(result, str)] == [BrokerRefusedError]
+    kept = next(user for user, uid in zip(("ada", "bob", "eve"), results, strict=True) if isinstance(uid, str))
+    assert await broker.claim_namespace(kept) in results
 
 
 async def test_what_is_there_is_not_changed_by_other_settings(site, opened):
@@ -190,7 +190,7 @@ async def test_what_is_there_is_not_changed_by_other_settings(site, opened):
 
 @pytest.fixture
 def ordered(site, tmp_path):
-    """Give a site orders, before its broker is opened."""
+    """Return a function that gives the site orders, before its broker is opened."""
 
     def give(*commands):
         containers = [
@@ -240,8 +240,8 @@ async def test_no_order_runs_for_a_uid_that_is_not_a_users(opened, ordered):
 async def test_no_order_runs_for_the_owner_of_a_name_that_another_has(site, opened, ordered):
     ordered("true")
     broker = await opened()
-    marks = {"spawnpenny.io/managed-by": "spawnpenny", "spawnpenny.io/installation": site.settings.installation}
-    metadata = {"name": site.namespace(), "labels": marks, "annotations": {"spawnpenny.io/username": "Ada"}}
+    own_labels = {"spawnpenny.io/managed-by": "spawnpenny", "spawnpenny.io/installation": site.settings.installation}
+    metadata = {"name": site.namespace(), "labels": own_labels, "annotations": {"spawnpenny.io/username": "Ada"}}
     await site.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     with pytest.raises(NameCollisionError):
         await broker.provision(ADA, "commission")
@@ -251,6 +251,6 @@ async def test_orders_that_cannot_be_read_are_told_without_what_is_in_them(opene
     path = ordered("true")
     broker = await opened()
     path.write_text("commission: [s3cr3t")
-    with pytest.raises(ProvisionError, match="orders cannot be read") as told:
+    with pytest.raises(ProvisionError, match="orders cannot be read") as raised:
         await broker.provision(ADA, "commission")
-    assert "s3cr3t" not in str(told.value)
+    assert "s3cr3t" not in str(raised.value)

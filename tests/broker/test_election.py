@@ -1,4 +1,4 @@
-"""Which broker leads: one at a time, and another one when it ends or falls silent."""
+"""The election of the leading broker: one at a time, and another one when it ends or falls silent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spawnpenny.testing.faults import FaultyCluster
 
 
 class Unreachable(FaultyCluster):
-    """A cluster that does not answer one of its users, while it is told to."""
+    """A cluster that does not answer one of its clients while ``silent`` is set."""
 
     silent = False
 
@@ -25,7 +25,7 @@ class Unreachable(FaultyCluster):
 
 
 class Contender:
-    """One who wants to lead, and tells when it does."""
+    """A broker in the election, with events for the beginning and end of its lead."""
 
     def __init__(self, site, lease):
         self.cluster = Unreachable(site.cluster)
@@ -62,11 +62,13 @@ async def enter():
 
 async def test_one_of_many_leads(site, enter):
     many = [await enter(Contender(site, 30)) for _ in range(4)]
-    await asyncio.wait([asyncio.create_task(each.leads.wait()) for each in many], return_when="FIRST_COMPLETED")
-    (leader,) = [each for each in many if each.leads.is_set()]
+    await asyncio.wait(
+        [asyncio.create_task(contender.leads.wait()) for contender in many], return_when="FIRST_COMPLETED"
+    )
+    (leader,) = [contender for contender in many if contender.leads.is_set()]
     holder = (await site.cluster.read(lease_ref(site.settings)))["spec"]["holderIdentity"]
     assert holder == leader.election._me
-    assert [each.election.leading for each in many].count(True) == 1
+    assert [contender.election.leading for contender in many].count(True) == 1
 
 
 async def test_the_lease_says_which_process_leads(site, enter):

@@ -1,4 +1,4 @@
-"""The death of the broker that leads, by SIGKILL, at each call of its own that changes something: another stands by."""
+"""The death of the leading broker, by SIGKILL, at each of its calls that changes something."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.testing.site import settled, start
 
 VICTIM = Path(__file__).with_name("victim.py")
-# create Namespace, create RoleBinding, patch the claim
+# create Namespace, create RoleBinding, patch the request
 FIRST_SPAWN = [(at, when) for at in range(3) for when in ("before", "after")]
-# beside these: create and delete the order's ConfigMap and pod, patch its claim
+# also: create and delete the order's ConfigMap and pod, patch its request
 WITH_ORDER = [(at, when) for at in range(8) for when in ("before", "after")]
 if os.environ.get("SPAWNPENNY_TEST_ALL") != "1":
     WITH_ORDER = [(2, "after"), (4, "before"), (5, "after"), (7, "before")]  # the others take a minute more
@@ -27,10 +27,10 @@ if os.environ.get("SPAWNPENNY_TEST_ALL") != "1":
 
 @asynccontextmanager
 async def doomed(apiserver, site, at, when):
-    """Run a broker that leads, and is killed at that call; at the end it is dead."""
-    told = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "at": at, "when": when}
+    """Run a broker that leads, and is killed at that call; check at the end that it is dead."""
+    arguments = {"kubeconfig": str(apiserver.kubeconfig), "data": site.data, "at": at, "when": when}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(VICTIM), json.dumps(told), stdout=asyncio.subprocess.PIPE
+        sys.executable, str(VICTIM), json.dumps(arguments), stdout=asyncio.subprocess.PIPE
     )
     try:
         assert await process.stdout.readline() != b""

@@ -1,4 +1,4 @@
-"""Spawns with a broker of its own: what they cost, and what goes on without it."""
+"""Spawns with a separate broker: the calls that they need, and spawns without it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_orders(folder, command="true"):
 
 @pytest.fixture
 def orders(separated, tmp_path):
-    """Give the site an order, and return what changes it."""
+    """Give the site an order, and return a function that changes it."""
     separated.data["broker"]["orders"] = str(write_orders(tmp_path))
     return lambda command: write_orders(tmp_path, command)
 
@@ -38,19 +38,19 @@ def orders(separated, tmp_path):
 async def test_the_calls_of_a_first_spawn_and_of_a_respawn(apiserver, kube_site):
     kube_site.separate = True
     async with kube_site.broker(), kube_site.service() as service:
-        mark = apiserver.mark()
+        position = apiserver.mark()
         run = await settled(await start(service, env={"A": "b"}))
         assert run.record.phase is Phase.RUNNING, run.record.reason
         await stop(service)
-        first = counted(apiserver, mark)
-        mark = apiserver.mark()
+        first = counted(apiserver, position)
+        position = apiserver.mark()
         await settled(await start(service, "again"))
-        respawn = counted(apiserver, mark)
+        respawn = counted(apiserver, position)
     delete = ["update secrets", "delete pods", "delete secrets", "update secrets"]
     assert sorted(first) == sorted(
         [
             "create secrets",
-            "create configmaps",  # the claim
+            "create configmaps",  # the request
             "create namespaces",
             "create rolebindings",
             "patch configmaps",  # its answer
@@ -69,8 +69,8 @@ async def test_the_calls_of_a_first_spawn_and_of_a_respawn(apiserver, kube_site)
     assert respawn == ["update secrets", "create secrets", "create pods", "update secrets"]
 
 
-def counted(apiserver, mark):
-    entries = apiserver.audit(mark, user_agent="spawnpenny/")
+def counted(apiserver, position):
+    entries = apiserver.audit(position, user_agent="spawnpenny/")
     return [
         f"{entry.verb} {entry.resource}"
         for entry in entries
@@ -99,7 +99,7 @@ async def test_a_service_that_has_never_heard_of_a_broker_says_so(separated):
     async with separated.service() as service:
         run = await settled(await start(service))
         assert run.record.reason.code == "broker_unavailable"
-        assert "has not been heard of yet" in run.record.reason.message
+        assert "has not started yet" in run.record.reason.message
 
 
 async def test_the_brokers_own_settings_are_those_that_count(separated):
@@ -170,12 +170,12 @@ async def test_an_order_is_joined_by_who_asks_again_and_outlives_its_waiter(kube
                     break
         first.cancel()
         second = asyncio.create_task(broker.provision(ADA, "commission"))
-        asked = set()
+        taken = set()
         with broker._maps.subscribe() as maps:
             async for event in maps:
                 if "taken" in event.object.get("data", {}):
-                    asked.add(event.object["metadata"]["name"])
-                if len(asked) == 2:
+                    taken.add(event.object["metadata"]["name"])
+                if len(taken) == 2:
                     break
         (pod,) = server._pods.items()
         await hollow_node.exit(space, pod["metadata"]["name"])
@@ -185,7 +185,7 @@ async def test_an_order_is_joined_by_who_asks_again_and_outlives_its_waiter(kube
 
 @dataclass
 class Recording(FaultyCluster):
-    """Keeps all that was written, but for Secrets and what is in them."""
+    """A cluster that records all writes, except for those of Secrets."""
 
     written: list = field(default_factory=list)
 
@@ -207,4 +207,4 @@ async def test_no_claim_order_or_answer_has_anything_of_the_callers_environment(
     whole = "\n".join(recording.written)
     assert "commission-ada" in whole
     assert "s3cr3t" not in whole
-    assert "JUPYTER_TOKEN" not in "\n".join(each for each in recording.written if '"name": "lab"' not in each)
+    assert "JUPYTER_TOKEN" not in "\n".join(text for text in recording.written if '"name": "lab"' not in text)

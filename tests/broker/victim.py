@@ -1,8 +1,8 @@
-"""A broker as its own process that ends itself by SIGKILL at one chosen call. Run by ``test_kill.py``, not imported.
+"""A broker process that kills itself by SIGKILL at a chosen call. ``test_kill.py`` runs it.
 
-Its one argument is JSON: kubeconfig, the site's settings data, at which call that changes something, and whether before
-or after the call is carried out. The Lease and the status are left out, as they are written when it suits them. It says
-``leading`` on its standard output when it does.
+Its argument is JSON: kubeconfig, the site's settings data, the number of the changing call, and whether it dies before
+or after the call. Calls for the Lease and the status do not count, as their times vary. It prints ``leading`` once it
+leads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spawnpenny.testing.site import Site
 
 
 class Work(FaultyCluster):
-    """Counts only what is done for claims."""
+    """A cluster that counts only the calls for broker requests."""
 
     async def _pass(self, call, work):
         if " Lease " in call or " broker-status " in call:
@@ -32,13 +32,13 @@ async def kill(call: str) -> None:
 
 
 async def main() -> None:
-    answer = json.loads(sys.argv[1])
-    async with await KubernetesCluster.connect(answer["kubeconfig"]) as cluster:
+    arguments = json.loads(sys.argv[1])
+    async with await KubernetesCluster.connect(arguments["kubeconfig"]) as cluster:
         faulty = Work(cluster)
-        site = Site(answer["data"], faulty)
+        site = Site(arguments["data"], faulty)
         async with site.broker() as server:
             await server.until_leading()
-            faulty.arm(answer["at"], **{answer["when"]: kill})
+            faulty.arm(arguments["at"], **{arguments["when"]: kill})
             print("leading", flush=True)  # noqa: T201 - the test waits for it
             await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""``spawnpenny check``: what is wrong with settings, what they come to, and what is unusual."""
+"""``spawnpenny check``: errors in settings, the settings that result, and unusual settings."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def check(tmp_path, capsys):
 
 
 @pytest.fixture
-def told(check):
-    """Return what is told as JSON, and the exit code."""
+def report(check):
+    """Return a function that returns the JSON report and the exit code."""
 
     def run_it(text):
         code, out, _ = check(text, "--output", "json")
@@ -35,8 +35,10 @@ def told(check):
     return run_it
 
 
-def test_what_will_be_used_is_told_and_no_hash(told):
-    found = told(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\nplugins: {{namespace: {{}}, lab: {{}}}}")
+def test_what_will_be_used_is_told_and_no_hash(report):
+    found = report(
+        f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\nplugins: {{namespace: {{}}, lab: {{}}}}"
+    )
     assert (found["code"], found["problems"], found["refused"]) == (0, [], [])
     assert found["used"]["plugins"].keys() == {"lab", "namespace"}
     assert found["used"]["steps"]["lab"] >= 3
@@ -76,33 +78,33 @@ def test_people_get_a_line_for_each(check):
         ("broker: {orders: /no/such/file}", "The orders file /no/such/file does not exist here"),
     ],
 )
-def test_what_is_unusual_is_told(told, text, unusual):
-    found = told(text)
+def test_what_is_unusual_is_told(report, text, unusual):
+    found = report(text)
     assert found["code"] == 0
-    assert [each for each in found["unusual"] if unusual in each]
+    assert [note for note in found["unusual"] if unusual in note]
 
 
-def test_settings_in_which_nothing_is_unusual_are_told_so(told):
+def test_settings_in_which_nothing_is_unusual_are_told_so(report):
     text = f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any', routes]}}}}\npods: {{images: ['example.org/*']}}"
     text += "\ngateway: {address: 'http://spawnpenny:8080', proxy_address: 'spawnpenny:8786'}"
-    assert told(text)["unusual"] == []
+    assert report(text)["unusual"] == []
 
 
 @pytest.mark.parametrize("name", STANDARD_PLUGINS)
-def test_a_standard_plugin_that_a_list_leaves_out_is_told(told, name):
+def test_a_standard_plugin_that_a_list_leaves_out_is_told(report, name):
     listed = ", ".join(
         f"{plugin}: {{}}" for plugin in STANDARD_PLUGINS if plugin not in {name, *NEEDED_BY.get(name, ())}
     )
-    found = [each for each in told(f"plugins: {{{listed}}}")["unusual"] if "a section `plugins` replaces" in each]
-    assert [each.split()[3] for each in found] == sorted({name, *NEEDED_BY.get(name, ())})
+    found = [note for note in report(f"plugins: {{{listed}}}")["unusual"] if "a section `plugins` replaces" in note]
+    assert [note.split()[3] for note in found] == sorted({name, *NEEDED_BY.get(name, ())})
 
 
 def test_all_problems_are_told_at_once(check):
     text = "plugins: {quotta: {}}\npods: {allow: [hostPth]}\nbroker: {separate: false, orders: /no/such/file}\n"
     code, _, err = check(text + "web: {certificate: /no/such/cert}")
     assert code == 2
-    for told in ("'quotta'", "hostPth", "/no/such/file", "web.certificate and web.key", "/no/such/cert"):
-        assert told in err
+    for message in ("'quotta'", "hostPth", "/no/such/file", "web.certificate and web.key", "/no/such/cert"):
+        assert message in err
     assert len(err.splitlines()) == 5
 
 
@@ -129,7 +131,7 @@ def test_wrong_core_settings_hide_no_wrong_plugin_sections(check):
         "plugins: {namespace: {}, quotta: {}, lab: {image: 3, sizes: {}}, quota: {cpus: 1}, storage: {capacity: a}}"
     )
     assert (code, out) == (2, "")
-    for told in (
+    for message in (
         "'wbe'",
         "web.port",
         "tokens.hub.sha256",
@@ -138,27 +140,27 @@ def test_wrong_core_settings_hide_no_wrong_plugin_sections(check):
         "plugins.lab.image",
         "plugins.lab.sizes",
     ):
-        assert told in err
-    for told in ("plugins.quota.cpus", "plugins.storage.capacity"):
-        assert err.count(told) == 1
+        assert message in err
+    for message in ("plugins.quota.cpus", "plugins.storage.capacity"):
+        assert err.count(message) == 1
 
 
-def test_a_rehearsal_names_what_users_could_not_start(told):
-    found = told(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\npods: {{images: ['quay.io/*']}}")
+def test_a_rehearsal_names_what_users_could_not_start(report):
+    found = report(f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\npods: {{images: ['quay.io/*']}}")
     assert (found["code"], found["problems"]) == (1, [])
-    assert {each["setting"] for each in found["refused"]} == {"pods.images"}
+    assert {problem["setting"] for problem in found["refused"]} == {"pods.images"}
     assert "spawnpenny/lab" in found["refused"][0]["message"]
     assert "quay.io/*" in found["refused"][0]["paste"]
 
 
-def test_settings_that_cannot_be_read_are_the_one_problem(told):
-    found = told("wbe: {}\nweb: {port: x}")
+def test_settings_that_cannot_be_read_are_the_one_problem(report):
+    found = report("wbe: {}\nweb: {port: x}")
     assert (found["code"], found["used"]) == (2, {})
     assert "'wbe'" in found["problems"][0]
     assert "web.port" in found["problems"][0]
 
 
-def test_where_one_plugin_is_wrong_the_others_are_still_named(told):
-    found = told("plugins: {namespace: {}, quota: {cpus: 3}}")
+def test_where_one_plugin_is_wrong_the_others_are_still_named(report):
+    found = report("plugins: {namespace: {}, quota: {cpus: 3}}")
     assert found["used"]["plugins"] == {"namespace": "not loaded", "quota": "not loaded"}
     assert "steps" not in found["used"]

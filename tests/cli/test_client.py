@@ -168,8 +168,8 @@ async def test_programs_get_json(command):
     lab = started.json
     assert (lab["phase"], len(lab.pop("token"))) == ("running", 43)
     assert (await command("lab", "status", "ada", "--output", "json")).json == lab
-    told = await command("lab", "events", "ada", "--output", "json")
-    events = [json.loads(line) for line in told.out.splitlines()]
+    shown = await command("lab", "events", "ada", "--output", "json")
+    events = [json.loads(line) for line in shown.out.splitlines()]
     assert events[-1]["phase"] == "running"
     rest = await command("lab", "events", "ada", "--output", "json", "--after", events[-2]["id"])
     assert rest.json == events[-1]
@@ -195,7 +195,7 @@ async def test_a_start_that_is_not_waited_for_returns_at_once_and_may_be_replace
     refused = await command("lab", "start", "ada")
     assert refused.code == 3
     assert re.fullmatch(
-        r"ada's lab ~default is (requested|pending) already. Start it anew with --replace, or stop it: "
+        r"ada's lab ~default is already (requested|pending). Use --replace to start it anew, or stop it: "
         r"`spawnpenny lab stop ada`.\n",
         refused.err,
     )
@@ -209,7 +209,7 @@ async def test_a_second_start_says_where_the_first_one_answers(command, hub):
     refused = await command("lab", "start", "ada", "mine")
     url = (await hub.lab("ada", "mine")).url
     assert (refused.code, refused.out) == (3, "")
-    assert f"is running already at {url}. Start it anew with --replace" in refused.err
+    assert f"is already running at {url}. Use --replace to start it anew" in refused.err
     assert "`spawnpenny lab stop ada mine`" in refused.err
 
 
@@ -258,7 +258,7 @@ async def test_ctrl_c_leaves_the_lab_starting_and_says_so(begin, url, hub):
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
     assert process.returncode == 1
-    assert err.decode().splitlines()[-1].startswith("The lab goes on starting: ")
+    assert err.decode().splitlines()[-1].startswith("The lab keeps starting. ")
     assert (await hub.lab("ada")).phase == "pending"
 
 
@@ -338,14 +338,14 @@ async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "told"),
+    ("arguments", "environ", "message"),
     [
-        (("list",), {"token": None}, "Send a token: in $SPAWNPENNY_TOKEN"),
-        (("list",), {"token": "two words"}, "no token has"),
+        (("list",), {"token": None}, "The token is missing. Set $SPAWNPENNY_TOKEN"),
+        (("list",), {"token": "two words"}, "not allowed in a token"),
         (("list", "--token-file", "/nowhere"), {}, "The token file /nowhere cannot be read"),
-        (("list",), {"url": None}, "Say where the service is"),
-        (("list", "--url", "localhost:8080"), {}, "no URL"),
-        (("start", "ada", "--env", f"A={SECRET}"), {}, "--env takes a name alone"),
+        (("list",), {"url": None}, "The URL of the service is missing"),
+        (("list", "--url", "localhost:8080"), {}, "is not the URL of a service"),
+        (("start", "ada", "--env", f"A={SECRET}"), {}, "--env takes only a name"),
         (("start", "ada", "--env", "NOT_THERE"), {}, "no such variable"),
         (("start", "ada", "--env-file", "/nowhere"), {}, "/nowhere cannot be read"),
         (("start", "ada", "--option", "size"), {}, "KEY=VALUE"),
@@ -354,19 +354,19 @@ async def test_a_token_that_is_not_known_is_refused(command, tmp_path):
         (("start", "ada", "--image", "a", "--option", "image=a"), {}, "--image and --option image are the same"),
     ],
 )
-async def test_wrong_usage_is_one_sentence_and_exits_2(command, arguments, environ, told):
+async def test_wrong_usage_is_one_sentence_and_exits_2(command, arguments, environ, message):
     wrong = await command("lab", *arguments, **environ)
     assert (wrong.code, wrong.out, wrong.err.count("\n")) == (2, "", 1)
-    assert told in wrong.err
+    assert message in wrong.err
     assert SECRET not in wrong.err
 
 
 async def test_a_service_that_is_not_ready_is_waited_for(begin, aiohttp_server):
-    asked = []
+    paths = []
 
     async def answer(request):
-        asked.append(request.path)
-        if len(asked) == 1:
+        paths.append(request.path)
+        if len(paths) == 1:
             body = {"code": "not_ready", "detail": "Not yet."}
             return web.json_response(
                 body, status=503, content_type="application/problem+json", headers={"Retry-After": "0"}
@@ -378,7 +378,7 @@ async def test_a_service_that_is_not_ready_is_waited_for(begin, aiohttp_server):
     server = await aiohttp_server(app)
     process = await begin("lab", "list", "ada", url=str(server.make_url("")))
     out, _ = await process.communicate()
-    assert (process.returncode, out.decode(), len(asked)) == (0, "There are no labs.\n", 2)
+    assert (process.returncode, out.decode(), len(paths)) == (0, "There are no labs.\n", 2)
 
 
 async def test_a_service_that_cannot_serve_is_told_with_the_requests_id_and_exits_1(begin, aiohttp_server):

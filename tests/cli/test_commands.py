@@ -38,20 +38,20 @@ def settings(tmp_path):
 
 def test_the_pipeline_is_printed_with_its_order_and_its_reasons(capsys):
     assert run(["pipeline"]) == 0
-    told = capsys.readouterr().out
-    steps = re.findall(r"^   (\S+)", told, re.MULTILINE)
+    output = capsys.readouterr().out
+    steps = re.findall(r"^   (\S+)", output, re.MULTILINE)
     assert steps.index("namespace") < steps.index("quota") < steps.index("lab.secret") < steps.index("lab.pod")
-    assert "(side by side)" in told
-    assert "needs lab.secret" in told
-    assert "ignored" not in told
+    assert "(side by side)" in output
+    assert "needs lab.secret" in output
+    assert "ignored" not in output
 
 
 def test_what_is_ignored_is_printed_and_who_names_it_when_asked_for(capsys, settings):
     without = settings("plugins: {namespace: {}, quota: {}, user: {}, lab: {}}")
     assert run(["pipeline", "--settings", without]) == 0
-    told = capsys.readouterr().out
-    assert "ignored, as no loaded plugin has it: dask" in told
-    assert "quota says before dask" not in told
+    output = capsys.readouterr().out
+    assert "ignored, as no loaded plugin has it: dask" in output
+    assert "quota says before dask" not in output
     assert run(["pipeline", "--all", "--settings", without]) == 0
     assert "ignored: quota says before dask, which no loaded plugin has" in capsys.readouterr().out
 
@@ -70,18 +70,18 @@ def test_the_plugins_are_printed_with_where_they_are_from(capsys, settings):
 
 
 @pytest.mark.parametrize(
-    ("plugins", "row", "told"),
+    ("plugins", "row", "message"),
     [
-        ("{quota: {}, lab: {}}", r"lab +wanted .* lab\.secret, lab\.pod$", "needs 'namespace'"),
-        ("{quotta: {}}", r"quotta +wanted +not installed$", "Did you mean 'quota'?"),
-        ("{quota: {lab: 1}}", r"quota +wanted .* \?$", "did you mean 'labs'?"),
+        ("{quota: {}, lab: {}}", r"lab +requested .* lab\.secret, lab\.pod$", "needs 'namespace'"),
+        ("{quotta: {}}", r"quotta +requested +not installed$", "Did you mean 'quota'?"),
+        ("{quota: {lab: 1}}", r"quota +requested .* \?$", "did you mean 'labs'?"),
     ],
 )
-def test_plugins_that_do_not_fit_together_are_printed_too(capsys, settings, plugins, row, told):
+def test_plugins_that_do_not_fit_together_are_printed_too(capsys, settings, plugins, row, message):
     assert run(["plugins", "--settings", settings(f"plugins: {plugins}")]) == 2
     out, err = capsys.readouterr()
     assert re.search(f"^{row}", out, re.MULTILINE)
-    assert told in err
+    assert message in err
 
 
 def test_the_openapi_document_is_printed(capsys):
@@ -104,9 +104,9 @@ def test_the_openapi_document_is_printed(capsys):
 )
 def test_wrong_settings_are_one_sentence_and_exit_2(capsys, settings, text, culprit):
     assert run(["pipeline", "--settings", settings(text)]) == 2
-    told = capsys.readouterr().err
-    assert culprit in told
-    assert told.count("\n") == 1
+    output = capsys.readouterr().err
+    assert culprit in output
+    assert output.count("\n") == 1
 
 
 def test_a_key_that_only_overrides_a_merged_one_is_not_there_twice(capsys, settings):
@@ -118,7 +118,7 @@ def test_serve_without_kubernetes_says_what_to_set(capsys, monkeypatch, tmp_path
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert run(["serve"]) == 2
     assert capsys.readouterr().err == (
-        "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
+        "No Kubernetes cluster was found: there is neither a pod's ServiceAccount nor a kubeconfig. "
         "Set cluster: embedded to run on this machine.\n"
     )
 
@@ -176,3 +176,16 @@ print(sorted(name for name in sys.modules if name.startswith("spawnpenny.")))
 def test_a_misspelt_subcommand_is_answered_with_the_right_one(capsys):
     assert run(["brokr"]) == 2
     assert "No such command 'brokr'. Did you mean 'broker'?" in capsys.readouterr().err
+
+
+def test_the_help_shows_each_example_on_a_line_of_its_own(capsys):
+    assert run(["dask", "list", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "\n    spawnpenny dask list --sort idle --limit 10\n" in shown
+    assert "\\b" not in shown
+
+
+@pytest.mark.parametrize("kind", ["lab", "dask"])
+def test_a_rehearsal_takes_the_name_of_a_kind(capsys, kind):
+    assert run(["try", "--kind", kind, "--user", "ada"]) == 0
+    assert "Everything would start" in capsys.readouterr().out

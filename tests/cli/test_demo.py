@@ -1,4 +1,4 @@
-"""The demo and the service, each as a process: how it begins, what it does, and that it leaves nothing behind."""
+"""The demo and the service as processes: their start, their work, and that they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ import pytest
 from spawnpenny.cli.demo.visit import Visit
 from spawnpenny.cli.exits import CommandError
 from spawnpenny.embedded.node.folder import Folder
-from spawnpenny.embedded.node.orphans import NODE, clean, marked
+from spawnpenny.embedded.node.orphans import NODE, end_orphans, find_processes
 
 
 class Command:
-    """A spawnpenny command, and what it writes."""
+    """A running spawnpenny command and its output."""
 
     def __init__(self, process):
         self.process = process
@@ -36,7 +36,7 @@ class Command:
         raise AssertionError((await self.process.stderr.read()).decode())
 
     async def end(self, number=None):
-        """Wait for the end, after a signal; return exit code and what was still written."""
+        """Wait for the end, after a signal; return the exit code and the rest of the output."""
         if number is not None:
             self.process.send_signal(number)
         out, err = await self.process.communicate()
@@ -66,16 +66,16 @@ async def spawnpenny(tmp_path):
         if process.returncode is None:
             process.kill()
             await process.communicate()
-    await asyncio.to_thread(clean, tmp_path / "spawnpenny" / "demo" / "cluster")  # also after a test that failed
+    await asyncio.to_thread(end_orphans, tmp_path / "spawnpenny" / "demo" / "cluster")  # also after a test that failed
 
 
 @pytest.fixture
 def left(tmp_path):
-    """Find the processes that the demo's cluster has."""
-    mark = Folder(tmp_path / "spawnpenny" / "demo" / "cluster").mark
+    """Return a function that finds the processes of the demo's cluster."""
+    node_id = Folder(tmp_path / "spawnpenny" / "demo" / "cluster").node_id
 
     def find():
-        return [process.pid for process in marked({NODE: mark})]
+        return [process.pid for process in find_processes({NODE: node_id})]
 
     return find
 
@@ -86,12 +86,12 @@ FREE = ("--port", "0", "--hub-port", "0")
 async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_and_leaves_nothing(
     spawnpenny, left, tmp_path
 ):
-    code, told = await (await spawnpenny("demo", "--once", *FREE, "--user", "Ada L.")).end()
-    assert code == 0, told
-    assert re.search(r"JupyterHub runs at .*quota: done.*Waiting for the lab to answer", told, re.DOTALL)
-    assert "6*7 = 42" in told
-    assert re.search(r"Gateway\(\)\.new_cluster\(\).*two workers say: 328350", told, re.DOTALL)
-    assert re.search(r"lab\.pod +done +\d", told)
+    code, output = await (await spawnpenny("demo", "--once", *FREE, "--user", "Ada L.")).end()
+    assert code == 0, output
+    assert re.search(r"JupyterHub runs at .*quota: done.*Waiting for the lab to answer", output, re.DOTALL)
+    assert "6*7 = 42" in output
+    assert re.search(r"Gateway\(\)\.new_cluster\(\).*two workers answer: 328350", output, re.DOTALL)
+    assert re.search(r"lab\.pod +done +\d", output)
     assert left() == []
     (welcome,) = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
     assert "Hello ada l." in welcome.read_text()
@@ -100,17 +100,17 @@ async def test_once_runs_cells_in_a_lab_that_a_real_hub_spawned_one_with_dask_an
 async def test_without_the_hubs_proxy_and_dask_it_says_so_and_runs_a_cell_all_the_same(spawnpenny, left, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['distributed'] = None")  # as if not there
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    code, told = await (await spawnpenny("demo", "--once", *FREE, PATH=str(tmp_path), PYTHONPATH=path)).end()
-    assert code == 0, told
-    assert "There will be no Dask: distributed is not installed" in told
-    assert "There will be no JupyterHub: there is no Node.js in PATH" in told
-    assert "6*7 = 42" in told
+    code, output = await (await spawnpenny("demo", "--once", *FREE, PATH=str(tmp_path), PYTHONPATH=path)).end()
+    assert code == 0, output
+    assert "Dask is not available: distributed is not installed" in output
+    assert "JupyterHub is not available: Node.js, which JupyterHub's proxy needs, is not in PATH" in output
+    assert "6*7 = 42" in output
     assert left() == []
 
 
 @pytest.fixture
 def hangups():
-    """Have programs end on SIGHUP also where the tests run under nohup, whose ignoring they inherit."""
+    """Let programs end on SIGHUP even if the tests run under nohup, which makes them ignore it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -122,8 +122,8 @@ async def test_a_demo_that_is_asked_to_end_leaves_no_process(spawnpenny, left, n
     command = await spawnpenny("demo", *FREE)
     await command.until("Ctrl-C ends the demo")
     assert left()
-    code, told = await command.end(number)
-    assert (code, left()) == (0, []), told
+    code, output = await command.end(number)
+    assert (code, left()) == (0, []), output
 
 
 @pytest.mark.usefixtures("hangups")
@@ -137,9 +137,9 @@ async def test_closing_the_terminal_of_a_demo_leaves_no_process(tmp_path, left):
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(its_end)
-    told = b""
-    while b"Ctrl-C ends the demo" not in told:
-        told += await asyncio.to_thread(os.read, terminal, 4096)
+    output = b""
+    while b"Ctrl-C ends the demo" not in output:
+        output += await asyncio.to_thread(os.read, terminal, 4096)
     assert left()
     os.close(terminal)  # the kernel sends SIGHUP, and nothing can be written any more
     assert (await process.wait(), left()) == (0, [])
@@ -150,17 +150,17 @@ async def test_what_a_killed_demo_left_is_ended_by_clean(spawnpenny, left):
     await command.until("Ctrl-C ends the demo")
     await command.end(signal.SIGKILL)
     commands = [" ".join(psutil.Process(pid).cmdline()) for pid in left()]
-    assert any("configurable-http-proxy" in each for each in commands)
-    assert any(each.endswith("spawnpenny proxy") for each in commands)
-    code, told = await (await spawnpenny("demo", "--clean")).end()
-    assert (code, left()) == (0, []), told
+    assert any("configurable-http-proxy" in line for line in commands)
+    assert any(line.endswith("spawnpenny proxy") for line in commands)
+    code, output = await (await spawnpenny("demo", "--clean")).end()
+    assert (code, left()) == (0, []), output
 
 
 async def test_the_demo_says_how_to_log_in_at_the_hub_and_that_works(spawnpenny):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = await spawnpenny("demo", "--port", "0", "--hub-port", str(port))
-        await command.until(f"Port {port} is taken")
+        await command.until(f"Port {port} is in use")
         url = (await command.until(r"^ +(http://127.0.0.1:\d+)"))[1]
         password = (await command.until(r"password: (\S+)"))[1]
         async with Visit(url, "ada", password) as visit:
@@ -178,7 +178,7 @@ async def test_the_demo_without_a_hub_says_how_to_open_the_lab(spawnpenny, tmp_p
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = await spawnpenny("demo", "--port", str(port), PATH=str(tmp_path))
-        await command.until(f"Port {port} is taken")
+        await command.until(f"Port {port} is in use")
         lab = (await command.until(r"(http://127\.\S+/lab\?token=\S+)"))[1]
         async with aiohttp.ClientSession() as session, session.get(lab) as response:
             assert response.status == 200
@@ -189,23 +189,23 @@ async def test_the_commands_that_the_demo_shows_start_and_stop_a_lab_in_another_
     demo = await spawnpenny("demo", *FREE)
     service = {name: (await demo.until(f"export {name}=(.+)"))[1] for name in ("SPAWNPENNY_URL", "SPAWNPENNY_TOKEN")}
     arguments = [(await demo.until(rf"spawnpenny (lab {verb} grace)"))[1].split() for verb in ("start", "stop")]
-    await demo.until("home directory of their own in")
+    await demo.until("home directories of the users are in")
     secret = {"JUPYTER_TOKEN": "s3cr3t"}
-    code, told = await (await spawnpenny(*arguments[0], "--env", "JUPYTER_TOKEN", **service, **secret)).end()
-    assert code == 0, told
-    url = re.search(r"http://127\.\S+?/(?=lab\?|$|\s)", told)[0]
+    code, output = await (await spawnpenny(*arguments[0], "--env", "JUPYTER_TOKEN", **service, **secret)).end()
+    assert code == 0, output
+    url = re.search(r"http://127\.\S+?/(?=lab\?|$|\s)", output)[0]
     async with aiohttp.request("GET", f"{url}api/contents/welcome.md", params={"token": "s3cr3t"}) as response:
         assert "Hello grace" in (await response.json())["content"]
     homes = (tmp_path / "spawnpenny" / "demo" / "homes").glob("*/welcome.md")
     assert {welcome.parent.name for welcome in homes} == {"ada", "grace"}
-    code, told = await (await spawnpenny(*arguments[1], **service)).end()
-    assert code == 0, told
+    code, output = await (await spawnpenny(*arguments[1], **service)).end()
+    assert code == 0, output
     assert (await demo.end(signal.SIGINT))[0] == 0
 
 
 @pytest.fixture
 def physics(tmp_path):
-    """Install a site's own plugin, with a field of the form that the lab has in its environment."""
+    """Install a site's own plugin, with a field of the form and an environment variable of the lab."""
     folder = tmp_path / "site-packages"
     information = folder / "acme_physics-1.0.dist-info"
     information.mkdir(parents=True)
@@ -275,22 +275,22 @@ async def test_a_sites_settings_run_on_one_machine_and_what_cannot_is_said(spawn
         )
     )
     file.write_text(json.dumps({**SITE, "broker": {"orders": str(orders), "pod_security": "baseline"}}))
-    code, told = await (await spawnpenny("demo", "--once", *FREE, "--settings", str(file), **physics)).end()
-    assert code == 0, told
+    code, output = await (await spawnpenny("demo", "--once", *FREE, "--settings", str(file), **physics)).end()
+    assert code == 0, output
     for notice in (
-        "There will be no Dask: the settings do not name the plugin dask.",
+        "Dask is not available: the settings do not name the plugin dask.",
         "with the plugins namespace, physics, user, lab.",
         "The demo sets these itself: web, tokens.hub, broker.pod_security.",
         "These have no effect on one machine: plugins.lab.node_selector.",
-        "stands for these images (embedded.images names others): quay.io/particle.",
+        "the JupyterLab of this environment runs (embedded.images names others): quay.io/particle.",
         (
-            "Volumes that are empty folders here, gone with their pod: plugins.lab.volumes: data (nfs), "
+            "These volumes are empty folders here, deleted with their pod: plugins.lab.volumes: data (nfs), "
             "orders.volumes: homes (nfs)."
         ),
-        "the image's own runs: plugins.lab.cmd (start-singleuser.sh).",
+        "the image's own command runs: plugins.lab.cmd (start-singleuser.sh).",
         "6*7 = 42",
     ):
-        assert notice in told
+        assert notice in output
     assert json.loads(seen.read_text())["username"] == "ada"
     assert left() == []
 
@@ -308,27 +308,27 @@ async def test_a_plugin_that_the_environment_names_is_in_the_form_beside_the_dem
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
-        ({"plugins": {"namespace": {}}}, "The demo needs labs: name lab: {} under plugins"),
+        ({"plugins": {"namespace": {}}}, "The demo needs the plugin lab. Add lab: {} under plugins"),
         ({"plugins": {"lab": {}, "namespace": {}, "physic": {}}}, "'physic'"),
         ({"webb": {}}, "'webb' is not known here; did you mean 'web'?"),
     ],
 )
-async def test_settings_that_the_demo_cannot_have_are_refused_in_a_sentence(spawnpenny, tmp_path, settings, told):
+async def test_settings_that_the_demo_cannot_have_are_refused_in_a_sentence(spawnpenny, tmp_path, settings, message):
     file = tmp_path / "site.yaml"
     file.write_text(json.dumps(settings))
     code, written = await (await spawnpenny("demo", "--once", *FREE, "--settings", str(file))).end()
     assert (code, "Traceback" in written) == (2, False)
-    assert told in written
+    assert message in written
 
 
 async def test_a_second_demo_says_that_the_first_one_runs(spawnpenny):
     first = await spawnpenny("demo", *FREE)
     await first.until("The service runs")
-    code, told = await (await spawnpenny("demo", "--once", *FREE)).end()
+    code, output = await (await spawnpenny("demo", "--once", *FREE)).end()
     assert code == 2
-    assert f"process {first.process.pid}" in told
+    assert f"process {first.process.pid}" in output
     await first.end(signal.SIGTERM)
 
 
@@ -345,9 +345,9 @@ async def test_serve_writes_json_lines_listens_and_ends_when_asked(spawnpenny, t
         session.get(f"http://127.0.0.1:{line['port']}/healthz") as response,
     ):
         assert response.status == 200
-    code, told = await command.end(signal.SIGTERM)
+    code, output = await command.end(signal.SIGTERM)
     assert code == 0
-    assert all(json.loads(each) for each in told.splitlines())
+    assert all(json.loads(entry) for entry in output.splitlines())
 
 
 async def test_serve_on_a_port_that_is_taken_says_so(spawnpenny, tmp_path):
@@ -355,7 +355,7 @@ async def test_serve_on_a_port_that_is_taken_says_so(spawnpenny, tmp_path):
         port = str(taken.getsockname()[1])
         environ = {"SPAWNPENNY_CLUSTER": "embedded", "SPAWNPENNY_EMBEDDED__FOLDER": str(tmp_path / "c")}
         command = await spawnpenny("serve", "--host", "127.0.0.1", "--port", port, **environ)
-        code, told = await command.end()
+        code, output = await command.end()
     assert code == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in told
-    assert "Traceback" not in told
+    assert f"cannot listen on 127.0.0.1:{port}" in output
+    assert "Traceback" not in output

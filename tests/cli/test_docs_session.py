@@ -28,9 +28,9 @@ async def test_the_curl_session_of_the_docs_starts_follows_and_stops_a_lab(tmp_p
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", f"{session}wait", cwd=tmp_path, env=environ, stdout=asyncio.subprocess.PIPE
     )
-    told = (await process.communicate())[0].decode()
-    accepted, *events, running, gone = told.splitlines()
-    assert '"phase": "requested"' in accepted, told
+    output = (await process.communicate())[0].decode()
+    accepted, *events, running, gone = output.splitlines()
+    assert '"phase": "requested"' in accepted, output
     assert any('"user.provision"' in line for line in events)
     assert '"phase": "running"' in running
     assert gone == ""

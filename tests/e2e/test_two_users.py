@@ -16,7 +16,7 @@ import yaml
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.cli.demo.kernel import run_cell
 from spawnpenny.embedded.node.folder import Folder
-from spawnpenny.embedded.node.orphans import NODE, clean, marked
+from spawnpenny.embedded.node.orphans import NODE, end_orphans, find_processes
 from spawnpenny.testing.ports import free_ports
 
 HUB = {"Authorization": "Bearer hub-token"}
@@ -36,7 +36,7 @@ def settings(tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text(yaml.safe_dump(data))
     yield path, f"http://127.0.0.1:{port}"
-    clean(tmp_path / "cluster")  # also after a test that failed
+    end_orphans(tmp_path / "cluster")  # also after a test that failed
 
 
 @asynccontextmanager
@@ -75,7 +75,7 @@ async def spawn(http, user, token):
 
 def pods_processes(settings):
     """Find what the pods of this cluster have left running."""
-    return [process.pid for process in marked({NODE: Folder(settings[0].parent / "cluster").mark})]
+    return [process.pid for process in find_processes({NODE: Folder(settings[0].parent / "cluster").node_id})]
 
 
 async def test_two_users_labs_run_code_at_once_on_one_port_number(settings):

@@ -1,4 +1,4 @@
-"""A running embedded cluster, and words to say what a pod is and what one waits for."""
+"""A running embedded cluster, with helpers that make pods and wait for their states."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def open_site(folder: Path) -> AsyncIterator[Site]:
 
 @pytest.fixture
 def site_in() -> Callable[[Path], AbstractAsyncContextManager[Site]]:
-    """Open a cluster in a folder of the test's choice."""
+    """Return a function that opens a cluster in a folder of the test's choice."""
     return open_site
 
 
@@ -68,7 +68,7 @@ class Site:
         return Ref.of(await self.cluster.create(manifest))
 
     async def until(self, ref: Ref, fact: Callable[[Manifest], Any]) -> Manifest:
-        """Wait until the pod is as the fact says, and return it."""
+        """Wait until ``fact`` is true of the pod, and return it."""
         listing = await self.cluster.list(PODS, namespace=ref.namespace)
         for pod in listing.items:
             if pod["metadata"]["name"] == ref.name and fact(pod):
@@ -90,7 +90,7 @@ class Site:
                     return
 
     async def output(self, script: str, *, name: str = "pod", volumes: Sequence[Manifest] = (), **more: Any) -> str:
-        """Run a shell script to its end, and return what it wrote."""
+        """Run a shell script to its end, and return its output."""
         ref = await self.run(self.container("sh", script, **more), name=name, volumes=list(volumes))
         await self.until(ref, self.ended)
         return await self.log(ref)
@@ -99,7 +99,7 @@ class Site:
         return await self.cluster.log(ref, container=name, tail=tail)
 
     async def log_has(self, ref: Ref, text: str) -> str:
-        while text not in (log := await self.log(ref)):  # noqa: ASYNC110 - a log that grows tells nobody
+        while text not in (log := await self.log(ref)):  # noqa: ASYNC110 - a growing log sends no event
             await asyncio.sleep(0.01)
         return log
 
@@ -145,7 +145,7 @@ class Site:
 
 @pytest.fixture
 def processes_with() -> Callable[[str], list[int]]:
-    """Find the processes that have a text in their command line."""
+    """Return a function that finds the processes with a text in their command line."""
 
     def find(text: str) -> list[int]:
         found = []

@@ -1,4 +1,4 @@
-"""Holds an embedded cluster with one pod until it is killed: ``holder.py FOLDER MARK``."""
+"""Run an embedded cluster with one pod until it is killed: ``holder.py FOLDER SECONDS``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from spawnpenny.embedded.cluster import EmbeddedCluster
 
 
-async def main(folder: Path, mark: str) -> None:
+async def main(folder: Path, seconds: str) -> None:
     async with EmbeddedCluster(folder, {"sh": ["sh", "-c"]}) as cluster:
-        script = f"setsid sleep {mark} & sleep {mark} & echo up; wait"
+        script = f"setsid sleep {seconds} & sleep {seconds} & echo up; wait"
         await cluster.create(
             {
                 "apiVersion": "v1",

@@ -12,7 +12,7 @@ from spawnpenny.embedded.node.addresses import Addresses
 
 @pytest.fixture
 def draws(monkeypatch):
-    """Have the next cluster begin its search for a network at that of another one."""
+    """Return a function that lets the next cluster begin its search at the network of another one."""
 
     def draw(host):
         monkeypatch.setattr(secrets, "randbelow", lambda count: (int(host.split(".")[1]) - 64) % count)

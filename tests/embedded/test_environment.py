@@ -151,7 +151,7 @@ async def test_a_script_is_not_run_where_its_mounted_path_would_need_quotes(site
             volumes=[{"name": "v", "emptyDir": {}}],
         )
         pod = await site.until(ref, site.waiting_for("CreateContainerConfigError"))
-        assert "choose a folder without spaces" in site.state_of(pod)["state"]["waiting"]["message"]
+        assert "use a folder without spaces" in site.state_of(pod)["state"]["waiting"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -25,5 +25,5 @@ async def test_the_labs_image_runs_a_program_instead_with_its_own_python_and_the
     ref = await site.run(site.container("spawnpenny/lab", "python", "-c", script))
     pod = await site.until(ref, site.ended)
     assert site.state_of(pod)["state"]["terminated"]["exitCode"] == 3
-    told = await site.log(ref)
-    assert told.split() == [sys.executable, shutil.which("jupyter", path=str(Path(sys.executable).parent))]
+    output = await site.log(ref)
+    assert output.split() == [sys.executable, shutil.which("jupyter", path=str(Path(sys.executable).parent))]

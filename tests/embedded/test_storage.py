@@ -1,4 +1,4 @@
-"""Storage that is a folder here: what one lab wrote, the next one finds."""
+"""Storage in a folder: the next lab finds the files of the one before."""
 
 from __future__ import annotations
 

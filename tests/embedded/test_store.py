@@ -1,4 +1,4 @@
-"""What is particular to the embedded cluster's objects; the rest is in tests/kubernetes."""
+"""Objects of the embedded cluster; the contract that all clusters share is in tests/kubernetes."""
 
 from __future__ import annotations
 

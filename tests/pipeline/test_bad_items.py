@@ -128,7 +128,7 @@ async def test_a_record_that_turns_bad_does_not_end_the_following_of_others(embe
             while (await anext(changes)).object["metadata"]["name"] != "user-eve":
                 pass
             await settled(await start(two, user="cleo"))
-            await one.membership.ownership.heard_of("cleo")
+            await one.membership.ownership.wait_for_other_owner("cleo")
         assert {"bob", "cleo"} <= {
             account.username for service in (one, two) for account in service.spawns.user_states()
         }

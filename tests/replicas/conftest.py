@@ -1,4 +1,4 @@
-"""For the tests of replicas: leases that are short, and waiting until a user has moved."""
+"""Fixtures for replicas: short leases, and the wait until a user has moved."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from spawnpenny.testing.site import lab
 
 
 @pytest.fixture
-def told():
-    """Return the lines of the log."""
-    with structlog.testing.capture_logs() as lines:
-        yield lines
+def log_entries():
+    """Capture the entries of the log."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
 
 
 @pytest.fixture
 def short_leases(site):
-    """Have replicas taken for dead after four seconds: a shorter lease is lost where a machine is busy."""
+    """Set a lease of four seconds; a shorter one is lost on a busy machine."""
     site.data["replicas"] = {"lease": 4}
 
 
 @pytest.fixture
 def taken_over():
-    """Return a function that waits until a service looks after a user, and returns the user's lab."""
+    """Return a function that waits until a service owns a user, and returns the user's lab."""
 
     async def wait(service, user="ada", name="~default"):
         ownership = service.membership.ownership

@@ -1,4 +1,4 @@
-"""A service as its own process that ends after seconds, not minutes, when it cannot do its work. Run by a test."""
+"""A service process that ends after seconds, not minutes, when it cannot do its work. A test runs it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ async def test_a_new_address_outlives_the_replica_that_followed_it_and_the_next_
     async with kube_site.service("b") as two:
         async with kube_site.service("a") as one:
             run = await settled(await start(one))
-            await two.membership.ownership.heard_of("ada")
+            await two.membership.ownership.wait_for_other_owner("ada")
             await move(kube_site, hollow_node, "10.9.9.8")
             await until_at(run, "10.9.9.8")
         standing = await taken_over(two)
@@ -47,7 +47,7 @@ async def test_an_address_that_changed_while_the_user_moved_is_followed(kube_sit
     async with kube_site.service("b") as two:
         async with kube_site.service("a") as one:
             await settled(await start(one))
-            await two.membership.ownership.heard_of("ada")
+            await two.membership.ownership.wait_for_other_owner("ada")
             await move(kube_site, hollow_node, "10.9.9.9")  # by whichever of them comes to see it
         standing = await taken_over(two)
         await until_at(standing, "10.9.9.9")

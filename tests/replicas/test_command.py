@@ -1,4 +1,4 @@
-"""``spawnpenny serve`` as a process that has to end: its place is taken, or it cannot do its work any more."""
+"""``spawnpenny serve`` as a process that has to end: another one has its name, or it cannot do its work any more."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ async def test_a_command_whose_place_is_taken_ends_with_the_reason(kube_site, ap
     kube_site.data |= {"replicas": {"name": "one", "lease": 4}, "broker": {"separate": False}}
     first = await started(kube_site, apiserver.kubeconfig, tmp_path)
     second = await started(kube_site, apiserver.kubeconfig, tmp_path)
-    _, told = await first.communicate()
+    _, output = await first.communicate()
     assert first.returncode == 1
-    assert b"Another process took the place of this one" in told
+    assert b"Another process has taken the place of this one" in output
     second.terminate()
     await second.communicate()
     assert second.returncode == 0
@@ -48,10 +48,12 @@ async def test_a_replica_that_may_not_renew_its_lease_ends_by_itself(kube_site, 
     async with kube_site.service("other"):
         process = await started(kube_site, fault_proxy.kubeconfig(tmp_path), tmp_path, program)
         refused = fault_proxy.arm(
-            Refuse(status), on=lambda asked: asked.changes and asked.path.endswith("/leases/replica-one"), times=None
+            Refuse(status),
+            on=lambda request: request.changes and request.path.endswith("/leases/replica-one"),
+            times=None,
         )
-        _, told = await process.communicate()
+        _, output = await process.communicate()
     assert process.returncode == 1
     assert refused.struck
-    assert b'"task_given_up"' in told
-    assert b"The Lease of this replica cannot be renewed" in told
+    assert b'"task_given_up"' in output
+    assert b"The Lease of this replica cannot be renewed" in output

@@ -1,6 +1,6 @@
-"""A replica that is killed (SIGKILL, its own process, the real API server) while another one stands beside it.
+"""A replica that is killed while another one runs (SIGKILL, in a process of its own, with the real API server).
 
-It dies at every call that changes something: the standing replica goes on with the user, and nothing is made twice.
+It dies at every call that changes something. The other replica continues with the user, and nothing is made twice.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from spawnpenny.testing.site import lab, make_site, settled
 
 VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
 CALLS = {"spawn": 10, "beside": 4, "stop": 4}
-AT_ONCE = 6
-"""How many processes there are at once."""
+PARALLEL = 6
+"""The number of processes at once."""
 
 
 def deaths(work):
-    """Return when to die: at each call, before and after it; in a usual run one of the two, by turns."""
+    """Return the moments of death: before and after each call; in a usual run only some of them."""
     every = [(at, when) for at in range(CALLS[work]) for when in ("before", "after")]
     return every if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else [(0, "before"), *every[1::4], *every[2::4]]
 
 
 @dataclass
 class Pods:
-    """The pods that there ever were, by the mark of their spawn."""
+    """All pods that ever existed, by their spawn id."""
 
     uids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -48,7 +48,7 @@ class Pods:
 
 @dataclass
 class Death:
-    """One replica that was killed, and what it wrote before that of what stands beside."""
+    """A replica that was killed, and the uids of the other lab's objects before."""
 
     site: object
     service: object
@@ -57,7 +57,7 @@ class Death:
     pods: Pods
 
     async def taken_over(self, name="~default"):
-        """Return the lab's run, once the standing replica has the user; None where there is no such lab."""
+        """Return the lab's spawn once the other replica owns the user; None if there is no such lab."""
         if not self.accepted:
             return None
         ownership = self.service.membership.ownership
@@ -75,30 +75,30 @@ class Death:
         return self.service.spawns.user_state("ada") if ownership.is_mine(record) else None
 
     def check_ended_once(self, record: SpawnRecord):
-        """Check that it is told once that it runs, of one pod that there ever was of it."""
-        told = [event.phase for event in record.log.since(None) if event.phase in {"running", "failed", "exited"}]
-        assert told == ["running"], told
+        """Check that one event reports it as running, and that it never had a second pod."""
+        phases = [event.phase for event in record.log.since(None) if event.phase in {"running", "failed", "exited"}]
+        assert phases == ["running"], phases
         assert self.pods.uids[record.id] == {record.pod_uid}
 
 
 @dataclass
 class Killer:
-    """Kills replicas, each of a site of its own, beside one that stands."""
+    """A killer of replicas, which have sites of their own, while another replica runs."""
 
     apiserver: object
     cluster: object
     folder: Path
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
 
-    async def each(self, work, check):
-        """Kill a replica at each call of a work, side by side, and check what is then."""
+    async def kill_at_all_calls(self, work, check):
+        """Kill replicas at the calls of some work, side by side, and check the result."""
         async with asyncio.TaskGroup() as group:
             for at, when in deaths(work):
                 _ = group.create_task(self.kill(work, at, when, check))
 
     async def kill(self, work, at, when, check):
         site, beside = await make_site(self.cluster), self.folder / f"{work}-{at}-{when}"
-        told = {
+        arguments = {
             "kubeconfig": str(self.apiserver.kubeconfig),
             "data": {**site.data, "replicas": {"lease": 3, "name": "victim"}},
             "beside": str(beside),
@@ -109,16 +109,16 @@ class Killer:
         async with site.service("standing") as service:
             pods = Pods()
             watching = asyncio.create_task(pods.watch(service))
-            async with self.slots:
-                await run_victim(told)
+            async with self.limit:
+                await run_victim(arguments)
             uids = json.loads(beside.read_text()) if beside.exists() else {}
             accepted = (work, at, when) != ("spawn", 0, "before")
             await check(Death(site, service, accepted, uids, pods), (at, when))
             watching.cancel()
 
 
-async def run_victim(told):
-    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
+async def run_victim(arguments):
+    process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(arguments))
     try:
         assert await process.wait() == -signal.SIGKILL
     finally:
@@ -143,7 +143,7 @@ async def test_a_first_spawn_of_a_killed_replica_is_finished_by_the_standing_one
         assert (await death.site.read("Pod", "lab"))["metadata"]["uid"] == run.record.pod_uid
         death.check_ended_once(run.record)
 
-    await killer.each("spawn", check)
+    await killer.kill_at_all_calls("spawn", check)
 
 
 async def test_the_death_of_a_replica_harms_nothing_else_of_the_user(killer):
@@ -160,22 +160,22 @@ async def test_the_death_of_a_replica_harms_nothing_else_of_the_user(killer):
         for name, uid in death.beside.items():
             assert (await death.site.read(*name.split("/")))["metadata"]["uid"] == uid, name
 
-    await killer.each("beside", check)
+    await killer.kill_at_all_calls("beside", check)
 
 
 async def test_a_stop_that_a_killed_replica_accepted_is_carried_out_by_the_standing_one(killer):
     async def check(death, at):
         run = await death.taken_over()
-        if at == (0, "before"):  # the order was never written down
+        if at == (0, "before"):  # the stop was never recorded
             assert run.record.phase is Phase.RUNNING
             death.check_ended_once(run.record)
             return
         if run is not None:
             await run.until_gone()
-            told = [event.phase for event in run.record.log.since(None)]
-            assert told.count("gone") == 1
+            phases = [event.phase for event in run.record.log.since(None)]
+            assert phases.count("gone") == 1
         assert death.service.spawns.find("ada", lab()) is None
         assert not {"Pod/lab", "Secret/lab"} & set(await death.site.objects())
         assert all(len(uids) == 1 for uids in death.pods.uids.values())
 
-    await killer.each("stop", check)
+    await killer.kill_at_all_calls("stop", check)

@@ -1,4 +1,4 @@
-"""Several services on one cluster: each user is one replica's, and no user is lost when a replica goes."""
+"""Several services on one cluster: each user has one owner, and no user is lost when a replica ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_a_user_is_looked_after_by_the_replica_that_took_the_first_start(s
     site.data["replicas"] = {"address": "http://127.0.0.1:1"}
     async with site.service("a") as one, site.service("b") as two:
         await settled(await start(one))
-        await two.membership.ownership.heard_of("ada")
+        await two.membership.ownership.wait_for_other_owner("ada")
         with pytest.raises(ElsewhereError) as elsewhere:
             two.spawns.find("ada", lab())
         assert elsewhere.value.address == "http://127.0.0.1:1"
@@ -42,7 +42,7 @@ async def test_a_list_is_read_in_parts_whosever_the_users_are(site):
         for user, service in zip(users, (one, two, one, two), strict=True):
             await settled(await start(service, user=user))
         for slug in ("bob", "dora"):
-            await one.membership.ownership.heard_of(slug)
+            await one.membership.ownership.wait_for_other_owner(slug)
         found, after = [], ("", "")
         while part := one.spawns.all(lab().kind, after=after, limit=1):
             ((account, run),) = part
@@ -60,7 +60,7 @@ async def test_two_replicas_that_are_asked_at_once_start_one_lab(site):
         assert len(await site.objects("Pod")) == 1
 
 
-async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, taken_over, told):
+async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, taken_over, log_entries):
     async with site.service("b") as two:
         async with site.service("a") as one:
             run = await settled(await start(one))
@@ -69,7 +69,7 @@ async def test_the_users_of_a_replica_that_ends_are_taken_over_at_once(site, tak
         assert (standing.record.phase, standing.record.pod_uid) == (Phase.RUNNING, run.record.pod_uid)
         assert (await settled(await taken_over(two, "bob"))).record.phase is Phase.RUNNING
         gone = {"event": "another replica has ended", "other": one.membership.me.identity, "log_level": "info"}
-        assert gone in told
+        assert gone in log_entries
         await stop(two)
         assert await site.objects("Pod") == {}
 
@@ -79,21 +79,21 @@ async def test_what_another_replica_left_half_done_is_finished_when_its_lease_ha
 ):
     kube_site.data["replicas"] = {"lease": 4, "name": "victim"}
     async with kube_site.service("b") as service:
-        told = {
+        arguments = {
             "kubeconfig": str(apiserver.kubeconfig),
             "data": kube_site.data,
             "work": "spawn",
             "at": 6,
             "when": "after",
         }
-        process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(told))
+        process = await asyncio.create_subprocess_exec(sys.executable, str(VICTIM), json.dumps(arguments))
         assert await process.wait() == -signal.SIGKILL
         run = await taken_over(service)
         assert (await settled(run)).record.phase is Phase.RUNNING, run.record.reason
 
 
 class Deaf(FaultyCluster):
-    """A cluster that answers a replica no more, as far as its Lease is concerned."""
+    """A cluster that stores no Lease of a replica while ``deaf``."""
 
     deaf = False
 
@@ -104,14 +104,14 @@ class Deaf(FaultyCluster):
 
 
 @pytest.mark.usefixtures("short_leases")
-async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(site, taken_over, told):
+async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(site, taken_over, log_entries):
     deaf = Deaf(site.cluster)
     async with site.service("a", deaf) as one, site.service("b") as two:
         run = await settled(await start(one))
         deaf.deaf = True
         standing = await taken_over(two)
         assert (standing.record.phase, standing.record.pod_uid) == (Phase.RUNNING, run.record.pod_uid)
-        (warning,) = [line for line in told if line["event"].startswith("another replica is taken for dead")]
+        (warning,) = [entry for entry in log_entries if entry["event"].startswith("another replica is taken for dead")]
         assert (warning["other"], warning["log_level"]) == (one.membership.me.identity, "warning")
         deaf.arm()
         with pytest.raises(ReplicaFencedError):
@@ -132,7 +132,7 @@ async def test_a_replica_that_cannot_renew_its_lease_writes_nothing_and_lets_go(
 
 
 class Stuck(Deaf):
-    """A cluster that answers a replica no more from the moment when it makes a pod."""
+    """A cluster that hangs when a replica creates a pod, and stores no Lease of it from then on."""
 
     stuck = True
 
@@ -152,7 +152,7 @@ async def test_a_replica_that_comes_back_takes_nothing_away_of_what_another_one_
         assert standing.record.phase is Phase.RUNNING
         stuck.arm()
         stuck.deaf = stuck.stuck = False
-        await asyncio.wait({left.task})  # it was about to take away what it had made
+        await asyncio.wait({left.task})  # it was about to delete what it had made
         assert (await settled(await start(one, user="bob"))).record.phase is Phase.RUNNING
         assert [call for call in stuck.calls if call.endswith(site.namespace())] == []
         assert {"Pod/lab", "Secret/lab"} <= set(await site.objects("Pod", "Secret"))
@@ -183,7 +183,7 @@ async def test_a_rolling_restart_under_load_loses_no_spawn_and_stops_no_lab(kube
 
 
 async def first(works):
-    """Return what is there first; the others are broken off."""
+    """Return the first result, and cancel the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

@@ -1,4 +1,4 @@
-"""Long-lived tasks: whatever ends one of them, the service and the broker heal, or say that they cannot."""
+"""Long-lived tasks: however one ends, the service and the broker recover, or report that they cannot."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import settled, start
 from spawnpenny.testing.web_server import serve_site
 
-QUICK = Restarts(first=0.01, longest=0.1, settled=0.1)
+SHORT_PAUSES = Restarts(first=0.01, longest=0.1, settled=0.1)
 SERVICE_TASKS = {
     "adoption",
     "fence",
@@ -39,7 +39,7 @@ SERVICE_TASKS = {
     "records informer",
 }
 LOCAL_BROKER_TASKS = {"broker namespaces informer", "broker pods informer"}
-ASKED_BROKER_TASKS = {"broker request expiry", "broker requests informer", "broker status"}
+BROKER_CLIENT_TASKS = {"broker request expiry", "broker requests informer", "broker status"}
 BROKER_TASKS = {
     "broker requests",
     "broker status",
@@ -52,12 +52,12 @@ BROKER_TASKS = {
 
 
 async def kill(supervised):
-    """End a task by an error that nobody foresaw, where it waits."""
+    """End a task by an unexpected error, at the place where it waits."""
     waiter = None
     while waiter is None or waiter.done():
         await asyncio.sleep(0)
         waiter = supervised.task
-        while isinstance(waiter, asyncio.Task):  # it waits for another one: to where that one waits
+        while isinstance(waiter, asyncio.Task):  # it waits for another task: follow that one
             waiter = waiter._fut_waiter
     waiter.set_exception(OSError(24, "Too many open files"))
     await asyncio.sleep(0)
@@ -65,7 +65,7 @@ async def kill(supervised):
 
 
 async def until(condition):
-    while not condition():  # noqa: ASYNC110 - no event tells of it
+    while not condition():  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.02)
 
 
@@ -79,7 +79,7 @@ def running(supervisor):
 
 @asynccontextmanager
 async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=3):
-    """Serve a replica as the command does; give a client of it and its service."""
+    """Serve a replica as the command does; yield a client and the service."""
     site.data["tokens"] = {"hub": {"sha256": hash_token("hub-token"), "scopes": ["admin", "spawn:any", "read:any"]}}
     site.data["replicas"] = {"lease": lease, "name": name}
     async with (
@@ -90,7 +90,7 @@ async def serve(site, name, supervisor, *, open_broker=run_local_broker, lease=3
 
 
 async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embedded_site):
-    supervisor, embedded_site.data["replicas"] = Supervisor(QUICK), {"lease": 3}
+    supervisor, embedded_site.data["replicas"] = Supervisor(SHORT_PAUSES), {"lease": 3}
     async with embedded_site.service("other") as other, serve(embedded_site, "one", supervisor) as (client, service):
         tasks = running(supervisor)
         names = {task.name for task in tasks}
@@ -108,7 +108,7 @@ async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embe
 
 
 async def works(service, other, user):
-    """Do what each task is for: make and lose a lab, follow another replica, renew the Lease, write."""
+    """Use all tasks: start and lose a lab, follow another replica, renew the Lease, write."""
     run = await settled(await start(service, user=user))
     assert run.record.phase is Phase.RUNNING, run.record.reason
     (pod,) = service.service_context.pods.within(f"{service.settings.namespaces.prefix}{user}")
@@ -116,7 +116,7 @@ async def works(service, other, user):
     while not run.record.phase.over:
         await run.bell.next().wait()
     await settled(await start(other, user=f"{user}-2"))
-    await service.membership.ownership.heard_of(f"{user}-2")
+    await service.membership.ownership.wait_for_other_owner(f"{user}-2")
     leases, place = (
         service.membership.leases,
         (service.settings.namespaces.state, f"replica-{service.membership.me.name}"),
@@ -128,18 +128,18 @@ async def works(service, other, user):
 
 async def test_broker_and_service_heal_from_the_unforeseen_end_of_each_task_between_them(kube_site):
     kube_site.separate, kube_site.data["broker"] = True, {"lease": 2}
-    brokers, services = Supervisor(QUICK), Supervisor(QUICK)
+    brokers, services = Supervisor(SHORT_PAUSES), Supervisor(SHORT_PAUSES)
     async with (
         run_broker(kube_site.cluster, kube_site.settings, supervisor=brokers) as broker,
         serve(kube_site, "one", services, open_broker=run_broker_client) as (_, service),
     ):
         await broker.until_leading()
         await until(lambda: {task.name for task in running(brokers)} >= BROKER_TASKS)
-        asked = [task for task in running(services) if task.name in ASKED_BROKER_TASKS]
-        assert len(asked) == len(ASKED_BROKER_TASKS)
+        clients = [task for task in running(services) if task.name in BROKER_CLIENT_TASKS]
+        assert len(clients) == len(BROKER_CLIENT_TASKS)
         names = [task.name for task in running(brokers)]
-        for number, name in enumerate([*names, *(task.name for task in asked)]):
-            tasks = {task.name: task for task in (asked if number >= len(names) else running(brokers))}
+        for number, name in enumerate([*names, *(task.name for task in clients)]):
+            tasks = {task.name: task for task in (clients if number >= len(names) else running(brokers))}
             await kill(tasks[name])
             await until_well(brokers)
             await until_well(services)
@@ -150,7 +150,7 @@ async def test_broker_and_service_heal_from_the_unforeseen_end_of_each_task_betw
 
 
 async def test_nothing_runs_in_a_service_for_long_but_what_is_supervised(embedded_site):
-    supervisor = Supervisor(QUICK)
+    supervisor = Supervisor(SHORT_PAUSES)
     before = asyncio.all_tasks()
     async with serve(embedded_site, "one", supervisor) as (client, service):
         await settled(await start(service))
@@ -188,7 +188,7 @@ async def test_a_task_that_keeps_failing_is_told_at_once_and_given_up_in_the_end
 
 @dataclass
 class WithoutRenewals(FaultyCluster):
-    """A cluster that refuses to store one replica's Lease once ``refuses`` is set; all else goes on."""
+    """A cluster that refuses to store one replica's Lease while ``refuses`` is set."""
 
     refuses: bool = False
 
@@ -203,7 +203,7 @@ async def test_a_fence_that_stays_shut_is_told_at_once_and_ends_the_process_in_t
     embedded_site.data["replicas"] = {"lease": 1}
     cluster = embedded_site.cluster = WithoutRenewals(embedded_site.cluster)
     async with (
-        embedded_site.service("other"),  # whose Lease is news, so that the cluster is heard
+        embedded_site.service("other"),  # its Lease changes, so that the cluster sends something
         serve(embedded_site, "one", supervisor, lease=1) as (client, service),
     ):
         cluster.refuses = True
@@ -226,15 +226,15 @@ async def test_a_fence_that_stays_shut_is_told_at_once_and_ends_the_process_in_t
 
 
 async def test_a_fence_that_is_shut_while_the_cluster_is_away_ends_nothing():
-    """However long that is: at the first word after it, the Lease can be renewed."""
+    """However long that takes: once the cluster answers again, the Lease can be renewed."""
     silence, looks = math.inf, 0
 
-    def heard():
+    def silent_for():
         nonlocal looks
         looks += 1
         return silence
 
-    watch = FenceWatch(Fence(1), heard, 0.004, Restarts(alarm=0.05, patience=0.1))
+    watch = FenceWatch(Fence(1), silent_for, 0.004, Restarts(alarm=0.05, patience=0.1))
     task = asyncio.create_task(watch.run())
     for _ in range(2):
         before = looks
@@ -268,7 +268,7 @@ async def test_a_heartbeat_that_is_ended_again_and_again_is_told_and_given_up(em
 
 
 async def test_a_task_that_the_process_can_do_without_leaves_it_ready(embedded_site):
-    supervisor = Supervisor(QUICK)
+    supervisor = Supervisor(SHORT_PAUSES)
     async with serve(embedded_site, "one", supervisor) as (client, _):
         failures = 0
 
@@ -283,7 +283,7 @@ async def test_a_task_that_the_process_can_do_without_leaves_it_ready(embedded_s
 
 
 async def test_a_task_that_ends_by_itself_or_by_a_stray_cancellation_is_restarted():
-    supervisor, runs = Supervisor(QUICK), []
+    supervisor, runs = Supervisor(SHORT_PAUSES), []
 
     async def end():
         runs.append("end")
@@ -308,20 +308,20 @@ async def test_a_task_that_ends_by_itself_or_by_a_stray_cancellation_is_restarte
 
 @pytest.mark.parametrize("ends_by", ["close", "a cancelled task"])
 async def test_a_task_that_answers_its_end_with_an_error_of_its_own_is_not_started_again(ends_by):
-    supervisor, begun = Supervisor(QUICK), []
+    supervisor, starts = Supervisor(SHORT_PAUSES), []
 
     async def work():
-        begun.append(1)
+        starts.append(1)
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise OSError("the connection was closed") from None
 
     supervised = supervisor.supervise("stubborn", work)
-    await until(lambda: begun)
+    await until(lambda: starts)
     if ends_by == "close":
         await supervisor.close()
     else:
         supervised.task.cancel()
         await asyncio.wait({supervised.task})
-    assert begun == [1]
+    assert starts == [1]

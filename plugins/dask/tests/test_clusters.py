@@ -13,7 +13,7 @@ import structlog
 from spawnpenny.api import Key, Kind, Phase, QuotaExceededError, Scale, pod_is_ready
 from spawnpenny.testing.behaviours import Crash, Ready
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.testing.plugins import POD_UID, marked
+from spawnpenny.testing.plugins import POD_UID, find_processes
 from spawnpenny.testing.site import settled, start_cluster
 
 
@@ -80,7 +80,7 @@ async def test_a_scheduler_that_is_busy_outlives_the_loss_of_its_record(dask_sit
         await site.scale(1)
         workers = await site.until_workers(1)
         scheduler = await site.site.read("Pod", "dask-c1")
-        busy = await asyncio.to_thread(marked, {POD_UID: scheduler["metadata"]["uid"]})
+        busy = await asyncio.to_thread(find_processes, {POD_UID: scheduler["metadata"]["uid"]})
         for process in busy:
             process.suspend()
         await until_ready(site.service, site.site.namespace(), "dask-c1", ready=False)

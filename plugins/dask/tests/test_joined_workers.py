@@ -11,7 +11,7 @@ from spawnpenny_dask import joined_workers
 from spawnpenny_dask.joined_workers import JoinedWorkers
 from spawnpenny_dask.scheduler_client import State
 
-from spawnpenny.testing.plugins import POD_UID, marked
+from spawnpenny.testing.plugins import POD_UID, find_processes
 
 
 def pod(name="w", *, age=0.0, phase="Pending", ready=None, **container):
@@ -66,7 +66,7 @@ async def test_a_worker_that_hangs_is_replaced_once_its_scheduler_has_given_it_u
         (first,) = await site.until_workers(1)
         await site.python_in("c1", "client.wait_for_workers(1)")
         uid = (await site.site.read("Pod", first))["metadata"]["uid"]
-        for process in await asyncio.to_thread(marked, {POD_UID: uid}):
+        for process in await asyncio.to_thread(find_processes, {POD_UID: uid}):
             process.suspend()
         await site.until_workers(1, but={first})
         assert any("It does not come back to the scheduler." in message for message in site.events())

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from spawnpenny.testing.plugins import POD_UID, marked
+from spawnpenny.testing.plugins import POD_UID, find_processes
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ async def test_workers_end_that_lose_their_scheduler_while_the_service_is_away(a
         names = await site.until_workers(2)
         await site.python_in("c1", "client.wait_for_workers(2)")
         scheduler = site.run().record.pod_uid
-    for process in marked({POD_UID: scheduler}):
+    for process in find_processes({POD_UID: scheduler}):
         process.kill()
     async with asyncio.timeout(80):  # the death timeout is a minute
         for name in names:

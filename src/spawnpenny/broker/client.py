@@ -1,4 +1,4 @@
-"""The service's side of a separate broker: it sends requests, and waits for their results."""
+"""The client of a separate broker: it sends broker requests and waits for their results."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class BrokerClient:
 
     async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
         nonce = secrets.token_hex(8)
-        # An older broker takes no claim with a key that it does not know: it is only there where it says something.
+        # An older broker refuses a request with a key that it does not know: send it only where it is true.
         await self._ask(BrokerRequest("release", username, nonce, uid=uid, purge=purge, foreign=foreign or None))
 
     async def provision(self, user: User, order: Order) -> None:
-        if self.order_hash(order):  # there is something to run
+        if self.order_hash(order):  # else the order has no containers
             await self._ask(BrokerRequest(order, user.username, secrets.token_hex(8), dossier=user))
 
     def namespace_hash(self) -> str:
@@ -80,32 +80,32 @@ class BrokerClient:
         return self._read_status().order(order)
 
     async def keep_status(self) -> None:
-        """Make the board, which the broker may not, whenever it is not there."""
+        """Create the ConfigMap of the status whenever it is missing: the broker may not create it."""
         space = self._settings.namespaces.state
         while True:
             await self._maps.wait_for(space, status_ref(space).name, lambda existing: existing is None)
             try:
                 await self._cluster.create(empty_status(space, self._settings.installation))
             except AlreadyExistsError:
-                await asyncio.sleep(_PAUSE)  # it is not heard of yet
+                await asyncio.sleep(_PAUSE)  # the informer has not seen it yet
             except ClusterError as error:
-                self._log.warning("the broker's board cannot be made yet", error=error.message)
+                self._log.warning("the broker's status cannot be created yet", error=error.message)
                 await asyncio.sleep(_PAUSE)
             else:
-                await self._until_heard_of(space)
+                await self._wait_until_created(space)
 
     async def sweep(self) -> None:
-        """Delete claims for which nobody waits any more, as after a restart: by their age, out of what is watched."""
+        """Delete old requests for which nobody waits any more, as after a restart."""
         limit = lifetime("commission", taken=True, settings=self._settings) + self._settings.broker.expiry
         while True:
             await asyncio.sleep(self._settings.broker.expiry)
-            for each in self._maps.items():
-                with self._faults.isolated("request", each["metadata"]["name"]):
-                    if is_request(each) and age(each) > limit:
-                        await self._delete(Ref.of(each))
+            for manifest in self._maps.items():
+                with self._faults.isolated("request", manifest["metadata"]["name"]):
+                    if is_request(manifest) and age(manifest) > limit:
+                        await self._delete(Ref.of(manifest))
 
     async def wait_until_known(self) -> None:
-        """Return once the board says something, or the broker's patience is over."""
+        """Return once the broker has published its status, or after ``broker.timeout`` seconds."""
         space = self._settings.namespaces.state
         try:
             async with asyncio.timeout(self._settings.broker.timeout):
@@ -113,12 +113,12 @@ class BrokerClient:
                     space, status_ref(space).name, lambda existing: BrokerStatus.read(existing) is not None
                 )
         except TimeoutError:
-            self._log.warning("the broker has not been heard of yet: no new namespaces can be made")
+            self._log.warning("the broker has not published its status yet: no new namespaces can be made")
 
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def _until_heard_of(self, space: str) -> None:
+    async def _wait_until_created(self, space: str) -> None:
         try:
             async with asyncio.timeout(_PAUSE):
                 await self._maps.wait_for(space, status_ref(space).name, lambda existing: existing is not None)
@@ -130,7 +130,7 @@ class BrokerClient:
         self._status = BrokerStatus.read(self._maps.get(space, status_ref(space).name)) or self._status
         if self._status is None:
             raise BrokerUnavailableError(
-                "The broker, which makes namespaces for users, has not been heard of yet. Try again in a while."
+                "The broker, which makes namespaces for users, has not started yet. Try again in a while."
             )
         return self._status
 
@@ -142,13 +142,13 @@ class BrokerClient:
             await uninterrupted(self._create(manifest))
             answered = await self._answered(ref, request)
         except asyncio.CancelledError:
-            self._tasks.run(self._tidy(ref, request))  # it is carried out, though nobody hears the answer
+            self._tasks.run(self._clean_up(ref, request))  # the broker carries it out all the same
             raise
         except BrokerUnavailableError:
-            await self._delete(ref)  # so that it is not carried out later
+            await self._delete(ref)  # or the broker would carry it out later
             raise
         except ClusterError:
-            self._tasks.run(self._delete(ref))  # it may have arrived
+            self._tasks.run(self._delete(ref))  # the request may have arrived
             raise
         self._tasks.run(self._delete(ref))
         return result_of(answered)
@@ -157,59 +157,59 @@ class BrokerClient:
         try:
             await self._cluster.create(manifest)
         except AlreadyExistsError:
-            return  # the name is random: an earlier try arrived, and its answer did not
+            return  # the name is random: an earlier try arrived, its answer was lost
 
     async def _answered(self, ref: Ref, request: BrokerRequest) -> Manifest:
         """Return the request with its answer.
 
         Raises:
-            BrokerUnavailableError: Nobody took it up in time, or who did was not heard of again.
+            BrokerUnavailableError: No broker took it in time, or the one that did never answered.
 
         """
         settings = self._settings
-        heard = await self._until(ref, settings.broker.timeout, taken=True)
-        if heard is not None and not is_answered(heard):
+        latest = await self._until(ref, settings.broker.timeout, taken=True)
+        if latest is not None and not is_answered(latest):
             limit = lifetime(request.verb, taken=True, settings=settings) + settings.broker.timeout
-            heard = await self._until(ref, limit, taken=False)
-        if heard is None or not is_answered(heard):
+            latest = await self._until(ref, limit, taken=False)
+        if latest is None or not is_answered(latest):
             raise BrokerUnavailableError(
                 "The broker, which makes namespaces for users and prepares their homes, does not answer. "
                 "Try again in a while."
             )
-        return heard
+        return latest
 
     async def _until(self, ref: Ref, seconds: float, *, taken: bool) -> Manifest | None:
-        """Return the request once it is answered (or ``taken``); None when it is gone, or as it is after so long."""
+        """Return the request once it is answered (or ``taken``), or after a time limit; None if it was deleted."""
         seen = False
 
-        def is_told(manifest: Manifest | None) -> bool:
+        def is_over(manifest: Manifest | None) -> bool:
             nonlocal seen
             if manifest is None:
-                return seen  # somebody deleted it
+                return seen  # None before the first sight means that the watch is behind
             seen = True
             return is_answered(manifest) or (taken and is_taken(manifest))
 
         try:
             async with asyncio.timeout(seconds):
-                return await self._maps.wait_for(ref.namespace, ref.name, is_told)
+                return await self._maps.wait_for(ref.namespace, ref.name, is_over)
         except TimeoutError:
             existing = await self._cluster.read(ref)  # the watch may be behind
             return (
                 existing if existing is not None and (is_answered(existing) or (taken and is_taken(existing))) else None
             )
 
-    async def _tidy(self, ref: Ref, request: BrokerRequest) -> None:
+    async def _clean_up(self, ref: Ref, request: BrokerRequest) -> None:
         try:
             await self._answered(ref, request)
         except SpawnpennyError as error:
-            self._log.info("a claim that nobody waits for was not answered", claim=ref.name, error=error.message)
+            self._log.info("an abandoned broker request was not answered", name=ref.name, error=error.message)
         await self._delete(ref)
 
     async def _delete(self, ref: Ref) -> None:
         try:
             await self._cluster.delete(ref)
         except ClusterError as error:
-            self._log.warning("a claim cannot be deleted", claim=ref.name, error=error.message)
+            self._log.warning("a broker request cannot be deleted", name=ref.name, error=error.message)
 
 
 @asynccontextmanager
@@ -218,7 +218,7 @@ async def run_broker_client(
 ) -> AsyncIterator[BrokerClient]:
     """Run the client of a separate broker, until the context ends.
 
-    A broker that is down keeps nobody from starting: what is on the board from before is good.
+    A broker that is down does not hold up the start: the status that it published before still holds.
     """
     mine = labels.ours(settings.installation)
     maps = Informer(cluster, resource_of("ConfigMap"), labels=mine, namespace=settings.namespaces.state)

@@ -1,7 +1,7 @@
-"""Find objects in a user namespace that are not ours and keep it from being released as idle.
+"""Foreign objects: those in a user namespace that are not ours and keep it from being released as idle.
 
-Kubernetes cannot list everything in a namespace, so the kinds are named: those of Kubernetes itself that somebody
-makes on purpose, and those that the settings add. Only metadata is read, never what a Secret holds.
+Kubernetes cannot list everything in a namespace. So the kinds are listed here: those of Kubernetes that people
+create on purpose, and those that the settings add. Only metadata is read, never the data of a Secret.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spawnpenny.kubernetes.permissions import Permission, allow
 from spawnpenny.settings.sections import BrokerSettings
 
 VOLUME_CLAIM: Final = resource_of("PersistentVolumeClaim")
-"""Keeps a namespace in any case, also where it is ours."""
+"""A volume claim keeps a namespace in any case, even if it is ours."""
 _APPS: Final = "apps/v1"
 _KINDS: Final = (
     *(
@@ -47,38 +47,42 @@ _KINDS: Final = (
     Resource("networking.k8s.io/v1", "Ingress", "ingresses"),
     Resource("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    Resource("batch/v1beta1", "CronJob", "cronjobs"),  # before Kubernetes 1.21, as the next one
+    Resource("batch/v1beta1", "CronJob", "cronjobs"),  # this and the next: before Kubernetes 1.21
     Resource("policy/v1beta1", "PodDisruptionBudget", "poddisruptionbudgets"),
 )
-"""Not Endpoints, EndpointSlices, Events and Leases: programs of the cluster make those beside something else."""
+"""Without Endpoints, EndpointSlices, Events and Leases: programs of the cluster create those by themselves."""
 _ACCOUNT: Final = "kubernetes.io/service-account.name"
-_AT_ONCE: Final = 4
+_PARALLEL: Final = 4
 
 
 def permissions(settings: BrokerSettings) -> tuple[Permission, ...]:
-    """Return what looking into a user namespace needs there."""
+    """Return the permissions that ``find_foreign`` needs in a user namespace."""
     return tuple(allow("list", on=resource) for resource in (VOLUME_CLAIM, *_resources(settings)))
 
 
 async def find_foreign(cluster: Cluster, namespace: str, ours: Mapping[str, str], settings: BrokerSettings) -> str:
-    """Return the kinds and names of some objects that are not ours; empty where all are.
+    """Return the kinds and names of some objects that are not ours; empty if all are.
 
-    Ours is what carries our labels, and what belongs to such an object by its owner references. Kubernetes' own
-    objects, and those that ``broker.ignore`` names, do not count.
+    An object is ours if it has our labels, or if its owner references lead to such an object. Objects that Kubernetes
+    itself creates, and those that ``broker.ignore`` names, do not count.
     """
-    slots = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(_PARALLEL)
 
-    async def look(resource: Resource) -> tuple[Manifest, ...]:
-        async with slots:
+    async def list_metadata(resource: Resource) -> tuple[Manifest, ...]:
+        async with limit:
             try:
                 return await cluster.metadata(resource, namespace=namespace)
             except KindNotServedError:
                 return ()
 
-    lists = await asyncio.gather(*(look(resource) for resource in _resources(settings)))
-    found = [each for listed in lists for each in listed]
+    lists = await asyncio.gather(*(list_metadata(resource) for resource in _resources(settings)))
+    found = [manifest for manifests in lists for manifest in manifests]
     own = _own_uids(found, ours)
-    return _few(_name(each) for each in found if each["metadata"]["uid"] not in own and not _ignored(each, settings))
+    return _summary(
+        _name(manifest)
+        for manifest in found
+        if manifest["metadata"]["uid"] not in own and not _is_ignored(manifest, settings)
+    )
 
 
 def _resources(settings: BrokerSettings) -> Iterator[Resource]:
@@ -90,24 +94,28 @@ def _resources(settings: BrokerSettings) -> Iterator[Resource]:
 
 
 def _own_uids(found: list[Manifest], ours: Mapping[str, str]) -> set[str]:
-    own = {each["metadata"]["uid"] for each in found if ours.items() <= (each["metadata"].get("labels") or {}).items()}
+    own = {
+        manifest["metadata"]["uid"]
+        for manifest in found
+        if ours.items() <= (manifest["metadata"].get("labels") or {}).items()
+    }
     while more := {
-        each["metadata"]["uid"]
-        for each in found
-        if each["metadata"]["uid"] not in own
-        and any(owner["uid"] in own for owner in each["metadata"].get("ownerReferences") or ())
+        manifest["metadata"]["uid"]
+        for manifest in found
+        if manifest["metadata"]["uid"] not in own
+        and any(owner["uid"] in own for owner in manifest["metadata"].get("ownerReferences") or ())
     }:
         own |= more
     return own
 
 
-def _ignored(manifest: Manifest, settings: BrokerSettings) -> bool:
+def _is_ignored(manifest: Manifest, settings: BrokerSettings) -> bool:
     name = _name(manifest)
     return _is_kubernetes(manifest, name) or any(fnmatchcase(name, pattern) for pattern in settings.ignore)
 
 
 def _is_kubernetes(manifest: Manifest, name: str) -> bool:
-    """Return whether Kubernetes itself puts an object into each namespace."""
+    """Return whether an object is one that Kubernetes creates in every namespace."""
     if name in {"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"}:
         return True
     account = (manifest["metadata"].get("annotations") or {}).get(_ACCOUNT)
@@ -118,7 +126,7 @@ def _name(manifest: Manifest) -> str:
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
 
 
-def _few(names: Iterator[str], most: int = 3) -> str:
+def _summary(names: Iterator[str], limit: int = 3) -> str:
     found = sorted(set(names))
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return f"{', '.join(found[:most])}{more}"
+    more = f" and {len(found) - limit} more" if len(found) > limit else ""
+    return f"{', '.join(found[:limit])}{more}"

@@ -9,44 +9,44 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """Waiting work, in one queue a user, and the number of places that are taken.
+    """Waiting work in one queue for each user, and the users whose work is running.
 
-    A user who asks for much waits longer, and holds up nobody else.
+    A user with much work waits longer, and holds up nobody else.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._lines: dict[str, deque[T]] = {}
-        self._at_work: set[str] = set()
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._queues: dict[str, deque[T]] = {}
+        self._active: set[str] = set()
 
     def join(self, user: str, work: T) -> None:
-        """Add work to the end of a user's line."""
-        self._lines.setdefault(user, deque()).append(work)
+        """Add work to the end of a user's queue."""
+        self._queues.setdefault(user, deque()).append(work)
 
     def leave(self, user: str, work: T) -> bool:
-        """Take work out of a user's line; return False where it had its turn already."""
-        line = self._lines.get(user)
-        if line is None or work not in line:
+        """Remove work from a user's queue; return False if it has started already."""
+        queue = self._queues.get(user)
+        if queue is None or work not in queue:
             return False
-        line.remove(work)
-        if not line:
-            del self._lines[user]
+        queue.remove(work)
+        if not queue:
+            del self._queues[user]
         return True
 
     def next(self) -> T | None:
-        """Return work whose turn it is, until ``done`` is called for its user; None while there is none."""
-        if len(self._at_work) >= self._places:
+        """Return the next work, and start no other of its user until ``done``; None if nothing can start."""
+        if len(self._active) >= self._limit:
             return None
-        user = next((each for each in self._lines if each not in self._at_work), None)
+        user = next((name for name in self._queues if name not in self._active), None)
         if user is None:
             return None
-        line = self._lines.pop(user)
-        work = line.popleft()
-        if line:
-            self._lines[user] = line  # at the end: the others come first
-        self._at_work.add(user)
+        queue = self._queues.pop(user)
+        work = queue.popleft()
+        if queue:
+            self._queues[user] = queue  # at the end: the others come first
+        self._active.add(user)
         return work
 
     def done(self, user: str) -> None:
-        """Give the place of a user back."""
-        self._at_work.discard(user)
+        """Mark a user's work as done, so that the next can start."""
+        self._active.discard(user)

@@ -1,8 +1,8 @@
 """Leader election among brokers: the leader holds the Lease, and knows that it still does.
 
-A Lease is taken and renewed by compare-and-set. Another broker takes it when its holder gives it up, or does not renew
-it for as long as it lasts. That time runs by the other broker's own clock from when it saw the last change: no two
-clocks are compared.
+A Lease is taken and renewed by compare-and-set. Another broker takes it when its holder gives it up, or has not renewed
+it for its whole duration. The other broker measures that time by its own clock, from the last change that it saw: no
+two clocks are compared.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 PERMISSIONS: Final[Declared] = {"broker": (allow("get", "list", "watch", "create", "update", on="leases"),)}
 
 _RENEWALS: Final = 3
-"""How many times a Lease is renewed while it lasts."""
+"""Renewals of a Lease within its duration."""
 _SAFE: Final = 0.8
-"""The share of its time for which a leader trusts a renewal: the rest is for ending what it does."""
+"""The share of the duration for which a leader trusts a renewal. The rest is for ending its work."""
 
 
 class Election:
-    """One broker's part in it. ``leases`` watches the Lease."""
+    """One broker in the election. ``leases`` is the informer of the Lease."""
 
     def __init__(self, cluster: Cluster, settings: Settings, leases: Informer) -> None:
         self._leading = asyncio.Event()
@@ -55,33 +55,33 @@ class Election:
         return self._leading.is_set()
 
     async def until_leading(self) -> None:
-        """Return when this one leads."""
+        """Return when this broker leads."""
         await self._leading.wait()
 
     def left(self) -> float:
-        """Return for how many seconds nobody else can lead; 0 or less while this one does not."""
+        """Return for how many more seconds this broker surely leads; 0 or less if it does not lead."""
         return self._until - _now()
 
     async def run(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Contend until cancelled; ``lead`` runs while this one leads, and is cancelled when it may not any more."""
+        """Take part until cancelled; run ``lead`` while this broker leads, and cancel it when it may not any more."""
         await self._leases.synced.wait()
         try:
             while True:
-                if await self._won(await self._until_free()):
-                    await self._reign(lead)
+                if await self._take(await self._wait_until_free()):
+                    await self._lead(lead)
                 else:
                     await asyncio.sleep(self._seconds / 10)
         finally:
             await self._give_up()
 
-    async def _until_free(self) -> Manifest | None:
-        """Return the Lease once it can be taken; None where there is none."""
+    async def _wait_until_free(self) -> Manifest | None:
+        """Return the Lease once it can be taken; None if it does not exist."""
         namespace, name = self._ref.namespace, self._ref.name
         seen = self._leases.get(namespace, name)
         while seen is not None and _holder(seen):
             version = _version(seen)
             try:
-                async with asyncio.timeout(max(self._seconds, _lasts(seen))):
+                async with asyncio.timeout(max(self._seconds, _duration(seen))):
                     seen = await self._leases.wait_for(
                         namespace,
                         name,
@@ -91,7 +91,7 @@ class Election:
                 break
         return seen
 
-    async def _won(self, free: Manifest | None) -> bool:
+    async def _take(self, free: Manifest | None) -> bool:
         sent = _now()
         try:
             if free is None:
@@ -108,7 +108,7 @@ class Election:
         return self.left() > 0
 
     async def _is_mine_after_all(self) -> bool:
-        """Look at the Lease where a call was refused: an earlier try of it may have arrived, its answer lost."""
+        """Return whether a refused call had arrived before, and only its answer was lost."""
         try:
             existing = await self._cluster.read(self._ref)
         except ClusterError:
@@ -118,12 +118,12 @@ class Election:
         self._lease = existing
         return True
 
-    async def _reign(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _lead(self, lead: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._leading.set()
         self._log.info("leading")
         task = asyncio.create_task(lead())
         try:
-            while not task.done() and await self._renewed():
+            while not task.done() and await self._renew():
                 await asyncio.wait({task}, timeout=self._seconds / _RENEWALS)
         finally:
             self._leading.clear()
@@ -135,8 +135,8 @@ class Election:
             await self._give_up()
             await asyncio.sleep(self._seconds)
 
-    async def _renewed(self) -> bool:
-        """Renew the Lease; False if another broker has it, or it may run out before there is an answer."""
+    async def _renew(self) -> bool:
+        """Renew the Lease; return False if another broker has it, or no answer came before it may run out."""
         try:
             async with asyncio.timeout(self.left()):
                 while True:
@@ -157,7 +157,7 @@ class Election:
             return False
 
     async def _give_up(self) -> None:
-        """Let another one take over at once."""
+        """Give the Lease up, so that another broker takes over at once."""
         lease, left, self._lease, self._until = self._lease, self.left(), None, -math.inf
         if lease is None or left <= 0:
             return
@@ -168,7 +168,7 @@ class Election:
             self._log.warning("the lease could not be given up", error=str(error))
 
     def _manifest(self, before: Manifest | None = None, *, given_up: bool = False) -> Manifest:
-        """Return the Lease as this one holds it, or as it gives it up."""
+        """Return the Lease as this broker holds it, or as it gives it up."""
         spec = before["spec"] if before is not None else {}
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         same = before is not None and _holder(before) == self._me
@@ -195,7 +195,7 @@ class Election:
 
 
 def lease_ref(settings: Settings) -> Ref:
-    """Refer to the Lease that the brokers of an installation contend for."""
+    """Return the reference to the Lease that the leading broker holds."""
     return Ref(resource_of("Lease"), f"broker-{settings.installation}", settings.namespaces.broker)
 
 
@@ -203,8 +203,8 @@ def _holder(lease: Manifest) -> str:
     return (lease.get("spec") or {}).get("holderIdentity") or ""
 
 
-def _lasts(lease: Manifest) -> float:
-    """Return for how long it holds by its holder's settings, which may be others than ours."""
+def _duration(lease: Manifest) -> float:
+    """Return the Lease's duration in seconds: its holder's settings may differ from ours."""
     return float((lease.get("spec") or {}).get("leaseDurationSeconds") or 0)
 
 

@@ -1,7 +1,7 @@
-"""The broker's work, without the process around it.
+"""The broker within a process: it does the work itself.
 
-The service runs it in its own process on one machine, and where no separate broker is set. In a broker process,
-``broker.server`` runs it for the requests in the cluster.
+The service uses it if no separate broker is set, and always on one machine. In a broker process, ``broker.server``
+uses it to carry out the requests of services.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spawnpenny.settings.model import Settings
 
 
 class LocalBroker:
-    """Makes user namespaces and runs orders. Use it by ``run_local_broker``."""
+    """Broker that makes user namespaces and runs orders itself. ``run_local_broker`` opens one."""
 
     def __init__(
         self, settings: Settings, user_namespaces: UserNamespaces, orders: OrdersFile, runs: OrderRuns
@@ -36,10 +36,10 @@ class LocalBroker:
         self._user_namespaces = user_namespaces
         self._orders = orders
         self._runs = runs
-        self._told = ""
+        self._logged = ""
 
     async def claim_namespace(self, username: str) -> str:
-        return await self._user_namespaces.claim(username)
+        return await self._user_namespaces.ensure(username)
 
     async def release_namespace(self, username: str, uid: str, *, purge: bool = False, foreign: bool = False) -> None:
         await self._user_namespaces.release(username, uid, purge=purge, foreign=foreign)
@@ -63,9 +63,9 @@ class LocalBroker:
     def _read(self) -> Orders:
         try:
             return self._orders.read()
-        except SettingsError as error:  # its sentence may quote the file, which is for the log alone
-            if error.message != self._told:
-                self._told = error.message
+        except SettingsError as error:  # its message may quote the file: it is only for the log
+            if error.message != self._logged:
+                self._logged = error.message
                 structlog.get_logger("spawnpenny.broker").error("the orders cannot be read", error=error.message)
             message = "The site's orders cannot be read. An administrator finds the cause in the broker's log."
             raise ProvisionError(message) from None
@@ -77,7 +77,7 @@ async def run_local_broker(
 ) -> AsyncIterator[LocalBroker]:
     """Run a broker until the context ends.
 
-    Orders that are under way then go on in the cluster, and are taken up at the next start.
+    Orders that are running then go on in the cluster. The next start adopts them.
 
     Raises:
         SettingsError: The orders file cannot be read, or is not valid.
@@ -85,7 +85,7 @@ async def run_local_broker(
     """
     orders = OrdersFile(settings.broker.orders)
     orders.read()
-    namespaces, pods = watched(cluster, settings)
+    namespaces, pods = broker_informers(cluster, settings)
     part = (supervisor or Supervisor()).part()
     runs = OrderRuns(cluster, settings, pods, part.faults)
     part.supervise("broker namespaces informer", namespaces.run)
@@ -98,8 +98,8 @@ async def run_local_broker(
         await runs.close()
 
 
-def watched(cluster: Cluster, settings: Settings) -> tuple[Informer, Informer]:
-    """Return what a broker watches: user namespaces, and the pods of orders."""
+def broker_informers(cluster: Cluster, settings: Settings) -> tuple[Informer, Informer]:
+    """Return the informers of a broker: user namespaces, and the pods of orders."""
     mine = labels.ours(settings.installation)
     return (
         Informer(cluster, resource_of("Namespace"), labels=mine),

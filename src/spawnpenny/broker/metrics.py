@@ -1,4 +1,4 @@
-"""Metrics of a broker that is a process of its own."""
+"""Metrics of a broker process."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def broker_metrics(server: BrokerServer, connections: Connections) -> Exposition
     ProcessCollector(registry=registry)
     build = Gauge("spawnpenny_build_info", "Always 1.", ("version", "python"), registry=registry)
     build.labels(version("spawnpenny"), platform.python_version()).set(1)
-    registry.register(_Standing(server, connections))
+    registry.register(_BrokerCollector(server, connections))
     return Exposition(registry)
 
 
-class _Standing(Collector):
-    """The present state, and the counts since the start."""
+class _BrokerCollector(Collector):
+    """The state of a broker now, and its counts since the start."""
 
     def __init__(self, server: BrokerServer, connections: Connections) -> None:
         self._server = server
@@ -40,9 +40,9 @@ class _Standing(Collector):
         server = self._server
         yield gauge("spawnpenny_ready", "1 once the state of the cluster is known.", server.ready)
         yield gauge("spawnpenny_broker_leading", "1 while this broker leads.", server.leading)
-        yield counters(
-            "spawnpenny_broker_answers", "Requests to the broker that it answered.", "outcome", server.outcomes
+        yield counters("spawnpenny_broker_answers", "Broker requests that it answered.", "outcome", server.outcomes)
+        yield from of_informers(
+            dict(zip(("namespaces", "pods", "configmaps", "leases"), server.informers, strict=True))
         )
-        yield from of_informers(dict(zip(("namespaces", "pods", "configmaps", "leases"), server.watching, strict=True)))
         yield from of_tasks(server.supervisor)
         yield from of_connections(self._connections)

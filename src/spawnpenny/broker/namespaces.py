@@ -50,44 +50,52 @@ _NAMESPACE: Final = resource_of("Namespace")
 _TRIES: Final = 5
 _HOUR: Final = 3600.0
 _LAG: Final = 30.0
-"""Seconds for which a namespace that was just made counts, though the informer has not heard of it."""
+"""Seconds for which a new namespace counts although the informer has not seen it."""
 
 
 class UserNamespaces:
-    """Makes and deletes user namespaces; ``namespaces`` are those of ours that there are.
+    """The user namespaces of an installation.
 
-    What is there already is never changed: a namespace keeps its labels, a RoleBinding stays. ``apart`` says that the
-    account that this works under is not let into user namespaces by the tenant role.
+    Existing objects are never changed: a namespace keeps its labels, a RoleBinding stays as it is.
+
+    Args:
+        cluster: The cluster.
+        settings: The settings; the section ``broker`` has the limits.
+        namespaces: The informer of this installation's user namespaces.
+        separate: True if this process has an account of its own, which the tenant role does not let into user
+            namespaces.
+
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, namespaces: Informer, *, apart: bool = False) -> None:
-        self._apart = apart
+    def __init__(self, cluster: Cluster, settings: Settings, namespaces: Informer, *, separate: bool = False) -> None:
+        self._separate = separate
         self._cluster = cluster
         self._settings = settings
         self._namespaces = namespaces
-        self._fresh: dict[str, float] = {}
+        self._created_at: dict[str, float] = {}
         self._releases: deque[float] = deque()
         self._log = structlog.get_logger("spawnpenny.broker")
 
-    async def claim(self, username: str) -> str:
-        """Make a user's namespace with its RoleBinding, or find it there; return its uid."""
+    async def ensure(self, username: str) -> str:
+        """Make a user's namespace and its RoleBinding if they are missing; return the namespace's uid."""
         name = self._name(username)
-        until = asyncio.get_running_loop().time() + self._settings.broker.expiry
+        deadline = asyncio.get_running_loop().time() + self._settings.broker.expiry
         for _ in range(_TRIES):
             try:
                 namespace = await self._ensure_namespace(username, name)
                 await self._ensure_binding(name)
             except (NotFoundError, TerminatingError):
-                await self._until_gone(name, until)  # it is being deleted: wait for it to go, then make a new one
+                await self._wait_until_gone(name, deadline)  # it is being deleted; a new one follows
             else:
                 uid: str = namespace["metadata"]["uid"]
                 return uid
-        raise ProvisionError(f"The namespace {name} is deleted again and again while it is being made.")
+        raise ProvisionError(f"The namespace {name} was deleted {_TRIES} times while it was being made.")
 
     async def release(self, username: str, uid: str, *, purge: bool, foreign: bool) -> None:
-        """Delete a user's namespace if it has that uid, and nothing lives in it that has to stay.
+        """Delete a user's namespace if it has this uid and nothing in it has to be kept.
 
-        Those are volume claims, unless all may be purged, and with ``foreign`` false whatever is not ours.
+        Volume claims are kept, unless ``purge`` and the settings allow their deletion. Objects that are not ours are
+        kept, unless ``foreign`` is true.
         """
         ref = Ref(_NAMESPACE, self._name(username))
         existing = await self._cluster.read(ref)
@@ -95,18 +103,20 @@ class UserNamespaces:
             return
         self._refuse_foreign(existing, username)
         if existing["metadata"]["uid"] != uid:
-            raise ConflictError(f"The namespace {ref.name} is another one by now.", kind="Namespace", name=ref.name)
+            raise ConflictError(
+                f"The namespace {ref.name} has been replaced by another one.", kind="Namespace", name=ref.name
+            )
         if "deletionTimestamp" in existing["metadata"]:
             return
-        await self._refuse_what_stays(ref.name, purge=purge and self._settings.broker.purge, foreign=foreign)
+        await self._refuse_kept_objects(ref.name, purge=purge and self._settings.broker.purge, foreign=foreign)
         self._count_release()
         await self._cluster.delete(ref, uid=uid, version=existing["metadata"]["resourceVersion"])
 
-    async def _refuse_what_stays(self, namespace: str, *, purge: bool, foreign: bool) -> None:
-        """Look into a namespace that is to go; what is made there after this look goes with it."""
+    async def _refuse_kept_objects(self, namespace: str, *, purge: bool, foreign: bool) -> None:
+        """Check a namespace that is to be deleted; objects created after this check are deleted with it."""
         if purge and foreign:
             return
-        if self._apart:
+        if self._separate:
             await self._ensure(release_binding(namespace, self._settings))
         if not purge and await self._cluster.metadata(VOLUME_CLAIM, namespace=namespace):
             raise VolumesKeptError(namespace)
@@ -115,10 +125,11 @@ class UserNamespaces:
             raise NamespaceInUseError(namespace, found)
 
     async def refuse_collision(self, username: str) -> None:
-        """Refuse a user whose namespace is another one's.
+        """Refuse a user whose namespace belongs to someone else.
 
         Raises:
-            NameCollisionError, NotOursError: It is.
+            NameCollisionError: It belongs to another user.
+            NotOursError: It does not belong to this installation.
 
         """
         existing = await self._cluster.read(Ref(_NAMESPACE, self._name(username)))
@@ -127,8 +138,8 @@ class UserNamespaces:
 
     def _refuse_foreign(self, namespace: Manifest, username: str) -> None:
         metadata = namespace["metadata"]
-        carried = metadata.get("labels", {})
-        if any(carried.get(key) != value for key, value in labels.ours(self._settings.installation).items()):
+        existing = metadata.get("labels", {})
+        if any(existing.get(key) != value for key, value in labels.ours(self._settings.installation).items()):
             raise NotOursError(f"The namespace {metadata['name']}")
         if metadata.get("annotations", {}).get(labels.USERNAME) != username:
             raise NameCollisionError(username, metadata["name"])
@@ -145,30 +156,30 @@ class UserNamespaces:
             if existing is None:
                 raise BrokerRefusedError(
                     f"There are {broker.namespaces} user namespaces, as many as broker.namespaces allows. "
-                    "An administrator has to let some go, or to allow more."
+                    "An administrator has to delete some, or allow more."
                 )
         else:
-            self._fresh[name] = time.monotonic()
+            self._created_at[name] = time.monotonic()
             try:
-                made = await self._cluster.create(desired)
+                created = await self._cluster.create(desired)
             except AlreadyExistsError:
                 existing = await self._cluster.read(Ref.of(desired))
             else:
-                await self._refuse_altered(desired, made)
-                return made
+                await self._refuse_altered(desired, created)
+                return created
         if existing is None or "deletionTimestamp" in existing["metadata"]:
             raise NotFoundError(f"The namespace {name} is being deleted.")
         self._refuse_foreign(existing, username)
-        self._tell_difference(existing, desired)
+        self._log_label_differences(existing, desired)
         return existing
 
-    async def _refuse_altered(self, wanted: Manifest, made: Manifest) -> None:
-        """Delete a namespace that was just made and would not be known for ours again."""
+    async def _refuse_altered(self, desired: Manifest, created: Manifest) -> None:
+        """Delete a new namespace if a webhook changed it so that it could not be recognized as ours."""
         try:
-            demand_unaltered(wanted, made)
+            demand_unaltered(desired, created)
         except ObjectAlteredError:
             with suppress(ClusterError):
-                await self._cluster.delete(Ref.of(wanted), uid=made["metadata"]["uid"])
+                await self._cluster.delete(Ref.of(desired), uid=created["metadata"]["uid"])
             raise
 
     async def _ensure_binding(self, namespace: str) -> None:
@@ -179,15 +190,15 @@ class UserNamespaces:
         try:
             await self._cluster.create(binding)
         except AlreadyExistsError:
-            return  # its name says what it binds, and for whom
+            return  # its name says which role it binds, and for which account
 
     def _is_full(self, name: str) -> bool:
-        """Return whether there are so many that one of this name would be one too many."""
+        """Return whether a new namespace of this name would exceed ``broker.namespaces``."""
         oldest, known = time.monotonic() - _LAG, self._namespaces
-        self._fresh = {each: made for each, made in self._fresh.items() if made > oldest}
-        unheard = [each for each in self._fresh if known.get(None, each) is None]
-        is_new = known.get(None, name) is None and name not in unheard
-        return is_new and len(known.items()) + len(unheard) >= self._settings.broker.namespaces
+        self._created_at = {name: created for name, created in self._created_at.items() if created > oldest}
+        unseen = [name for name in self._created_at if known.get(None, name) is None]
+        is_new = known.get(None, name) is None and name not in unseen
+        return is_new and len(known.items()) + len(unseen) >= self._settings.broker.namespaces
 
     def _count_release(self) -> None:
         now = time.monotonic()
@@ -196,32 +207,32 @@ class UserNamespaces:
         if len(self._releases) >= self._settings.broker.releases:
             raise BrokerRefusedError(
                 f"Within the last hour {len(self._releases)} user namespaces were deleted, "
-                "as many as broker.releases allows. It can be done later."
+                "as many as broker.releases allows. Try again later."
             )
         self._releases.append(now)
 
-    def _tell_difference(self, there: Manifest, wanted: Manifest) -> None:
-        carried = there["metadata"]["labels"]
-        expected = wanted["metadata"]["labels"]
-        others = {key: carried.get(key) for key, value in expected.items() if carried.get(key) != value}
-        if others:
-            name = there["metadata"]["name"]
-            self._log.warning("a namespace that is there keeps its labels", namespace=name, labels=others)
+    def _log_label_differences(self, existing: Manifest, desired: Manifest) -> None:
+        present = existing["metadata"]["labels"]
+        expected = desired["metadata"]["labels"]
+        kept = {key: present.get(key) for key, value in expected.items() if present.get(key) != value}
+        if kept:
+            name = existing["metadata"]["name"]
+            self._log.warning("an existing namespace keeps its labels", namespace=name, labels=kept)
 
-    async def _until_gone(self, name: str, until: float) -> None:
+    async def _wait_until_gone(self, name: str, deadline: float) -> None:
         ref = Ref(_NAMESPACE, name)
         existing = await self._cluster.read(ref)
         if existing is None or "deletionTimestamp" not in existing["metadata"]:
             return
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(deadline):
                 await until_gone(self._cluster, self._namespaces, ref, existing["metadata"]["uid"])
         except TimeoutError:
             raise ProvisionError(f"The namespace {name} is still being deleted. Try again in a while.") from None
 
 
 def user_namespace(username: str, name: str, *, installation: str, broker: BrokerSettings) -> Manifest:
-    """Return the namespace of a user: the true username is an annotation, the pod security level a label."""
+    """Return the namespace of a user: its username is an annotation, its pod security level a label."""
     level = broker.pod_security
     return {
         "apiVersion": "v1",
@@ -241,26 +252,26 @@ def user_namespace(username: str, name: str, *, installation: str, broker: Broke
 
 
 def service_binding(namespace: str, *, installation: str, broker: BrokerSettings) -> Manifest:
-    """Return the RoleBinding that lets the web-facing service work in a user namespace, by the one tenant role.
+    """Return the RoleBinding of the tenant role, by which the service may work in a user namespace.
 
-    It is only ever created, so its name says what it binds: for another role or account, there is another one.
+    A binding is created and never changed. Its name has the role and the account, so that others get another binding.
     """
     return _binding(namespace, installation, broker.role, (broker.account_namespace, broker.account))
 
 
 def release_binding(namespace: str, settings: Settings) -> Manifest:
-    """Return the RoleBinding by which the broker may look into a user namespace before it deletes that."""
+    """Return the RoleBinding by which the broker may list the objects of a user namespace before it deletes it."""
     account = settings.namespaces.broker, broker_account(settings.broker)
     return _binding(namespace, settings.installation, release_role(settings.broker), account)
 
 
 def broker_account(broker: BrokerSettings) -> str:
-    """Return the name of the broker's own account."""
+    """Return the name of the broker's ServiceAccount."""
     return f"{broker.account}-broker"
 
 
 def release_role(broker: BrokerSettings) -> str:
-    """Return the name of the ClusterRole with which the broker looks into a user namespace that it is to delete."""
+    """Return the name of the ClusterRole by which the broker may list the objects of a user namespace."""
     return f"{broker.role}-release"
 
 
@@ -280,6 +291,6 @@ def _binding(namespace: str, installation: str, role: str, account: tuple[str, s
 
 
 def namespace_hash(broker: BrokerSettings) -> str:
-    """Return what changes when namespaces are to be made otherwise."""
-    further = [dict(each) for each in (broker.labels, broker.annotations) if each]
-    return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security, *further])
+    """Return a hash that changes when the settings for new namespaces change."""
+    additions = [dict(pairs) for pairs in (broker.labels, broker.annotations) if pairs]
+    return content_hash([broker.role, broker.account, broker.account_namespace, broker.pod_security, *additions])

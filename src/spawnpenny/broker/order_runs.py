@@ -1,4 +1,4 @@
-"""Runs of the site's orders: one at a time for a user and order, each to its end even if nobody waits for it."""
+"""Runs of the site's orders: one at a time for a user, each to its end even if nobody waits for it."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ PERMISSIONS: Final[Declared] = {
 
 
 class OrderRuns:
-    """Runs orders in the provisioning namespace, and takes away their pods and ConfigMaps when they have ended.
+    """Runs of orders in the provisioning namespace; the pod and ConfigMap of a run are deleted when it has ended.
 
-    A waiter that is cancelled does not end the order: half a home directory helps nobody. ``resume`` takes up
-    those that an earlier process left.
+    A caller that is cancelled does not end the run, as that would leave a half-made home directory. ``resume`` adopts
+    the runs of an earlier process.
     """
 
     def __init__(self, cluster: Cluster, settings: Settings, pods: Watched, faults: Faults | None = None) -> None:
@@ -54,25 +54,25 @@ class OrderRuns:
         self._settings = settings
         self._pods = pods
         self._faults = faults or Faults()
-        self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
+        self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
     async def run(self, user: User, order: Order, orders: Orders) -> None:
-        """Run an order, which has containers, with a user's dossier; return when it has succeeded.
+        """Run an order for a user; return when it has succeeded.
 
-        A user's runs come one after the other; one that is the same is joined.
+        The runs of one user follow each other. A call joins a run of the same order with the same content.
 
         Raises:
-            ProvisionError: One of its containers failed; the message says which and how.
+            ProvisionError: A container failed; the message says which and how.
 
         """
-        name, mark = order_name(user, order), run_hash(user, order, orders)
-        while (other := self._in_the_way(user, name, mark)) is not None:
+        name, content = order_name(user, order), run_hash(user, order, orders)
+        while (other := self._conflicting(user, name, content)) is not None:
             await settle({other})
-        there = self._current(name)
-        if there is None:
+        current = self._current(name)
+        if current is None:
             metadata = order_metadata(
                 user,
-                mark,
+                content,
                 namespace=self._settings.namespaces.provision,
                 installation=self._settings.installation,
             )
@@ -81,51 +81,51 @@ class OrderRuns:
                 dossier_map(user, order, metadata),
                 order_pod(user, order, orders, metadata, seconds=seconds),
             )
-            there = self._start(name, mark, self._carry_out(*objects))
-        await asyncio.shield(there[1])
+            current = self._start(name, content, self._carry_out(*objects))
+        await asyncio.shield(current[1])
 
     async def resume(self) -> None:
-        """Take up the orders whose pods are there already."""
+        """Adopt the orders whose pods exist already."""
         await self._pods.synced.wait()
         for pod in self._pods.items():
             with self._faults.isolated("pod", pod["metadata"]["name"]):
                 self._resume(pod)
 
     def _resume(self, pod: Manifest) -> None:
-        name, mark = pod["metadata"]["name"], _mark(pod)
+        name, content = pod["metadata"]["name"], _hash_of(pod)
         is_order = pod["metadata"].get("labels", {}).get(labels.KIND) == "order"
-        if is_order and mark is not None and name not in self._under_way:
-            self._start(name, mark, self._finish(pod))
+        if is_order and content is not None and name not in self._running:
+            self._start(name, content, self._finish(pod))
 
     async def close(self) -> None:
         """Stop waiting; the pods go on in the cluster."""
-        tasks = [task for _, task in self._under_way.values()]
+        tasks = [task for _, task in self._running.values()]
         for task in tasks:
             task.cancel()
         await settle(tasks)
 
-    def _in_the_way(self, user: User, name: str, mark: str) -> asyncio.Task[None] | None:
-        """Return another run of the user's that has to end first: of the other order, or with another dossier."""
+    def _conflicting(self, user: User, name: str, content: str) -> asyncio.Task[None] | None:
+        """Return a run of the same user that has to end first: of the other order, or with other content."""
         orders: tuple[Order, Order] = ("commission", "retire")
-        for each in (order_name(user, order) for order in orders):
-            existing = self._current(each)
-            if existing is not None and (each, existing[0]) != (name, mark):
+        for other in (order_name(user, order) for order in orders):
+            existing = self._current(other)
+            if existing is not None and (other, existing[0]) != (name, content):
                 return existing[1]
         return None
 
     def _current(self, name: str) -> tuple[str, asyncio.Task[None]] | None:
-        existing = self._under_way.get(name)
+        existing = self._running.get(name)
         return existing if existing is not None and not existing[1].done() else None
 
-    def _start(self, name: str, mark: str, work: Coroutine[Any, Any, None]) -> tuple[str, asyncio.Task[None]]:
+    def _start(self, name: str, content: str, work: Coroutine[Any, Any, None]) -> tuple[str, asyncio.Task[None]]:
         task = asyncio.create_task(work)
-        self._under_way[name] = (mark, task)
+        self._running[name] = (content, task)
         task.add_done_callback(lambda task: self._ended(name, task))
-        return mark, task
+        return content, task
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
-        if self._under_way.get(name, ("", None))[1] is task:
-            del self._under_way[name]
+        if self._running.get(name, ("", None))[1] is task:
+            del self._running[name]
         if not task.cancelled() and (error := task.exception()) is not None:
             log = structlog.get_logger("spawnpenny.broker")
             log.warning("an order failed", order=name, error=str(error))
@@ -147,30 +147,34 @@ class OrderRuns:
             return await self._cluster.create(pod)
         except AlreadyExistsError:
             existing = await self._cluster.read(Ref.of(pod))
-        if existing is not None and _mark(existing) == _mark(pod) and "deletionTimestamp" not in existing["metadata"]:
+        if (
+            existing is not None
+            and _hash_of(existing) == _hash_of(pod)
+            and "deletionTimestamp" not in existing["metadata"]
+        ):
             return existing
         if existing is not None:
             await self._delete(existing)
         return await self._cluster.create(pod)
 
     async def _finish(self, pod: Manifest) -> None:
-        # What a program prints may be a secret, and which one is not known here: the broker may not read Secrets.
+        # The output of a program may have a secret that is not known here: the broker may not read Secrets.
         listener = Listener(quote=_nothing) if _prints_secrets(pod["spec"]) else None
         watch = PodWatch(self._cluster, self._pods, Ref.of(pod), pod["metadata"]["uid"], listener)
         try:
             async with asyncio.timeout(self._settings.deadlines.spawn):
                 await watch.succeeded()
         except TimeoutError:
-            error: SpawnpennyError = ProvisionError("The provisioning took too long and was ended.")
+            error: SpawnpennyError = ProvisionError("The provisioning took too long and was stopped.")
         except SpawnError as failure:
             error = ProvisionError(f"The provisioning failed. {failure.message}")
         else:
-            await self._take_away(pod)
+            await self._delete_run(pod)
             return
-        await self._take_away(pod)
+        await self._delete_run(pod)
         raise error
 
-    async def _take_away(self, pod: Manifest) -> None:
+    async def _delete_run(self, pod: Manifest) -> None:
         await self._delete(pod)
         metadata = pod["metadata"]
         await self._cluster.delete(Ref(resource_of("ConfigMap"), metadata["name"], metadata["namespace"]))
@@ -181,16 +185,16 @@ class OrderRuns:
         await until_gone(self._cluster, self._pods, Ref.of(pod), uid)
 
 
-def _mark(pod: Manifest) -> str | None:
-    mark: str | None = pod["metadata"].get("annotations", {}).get(labels.HASH)
-    return mark
+def _hash_of(pod: Manifest) -> str | None:
+    content: str | None = pod["metadata"].get("annotations", {}).get(labels.HASH)
+    return content
 
 
 def _prints_secrets(spec: Manifest) -> bool:
-    """Say whether a pod reads Secrets, and the cluster keeps what it prints."""
+    """Return whether a pod reads Secrets while the cluster keeps what it prints."""
     containers = [*spec.get("initContainers", ()), *spec["containers"]]
-    kept = any(container.get("terminationMessagePolicy") == "FallbackToLogsOnError" for container in containers)
-    return kept and _has_key(spec, _OF_SECRETS)
+    has_output = any(container.get("terminationMessagePolicy") == "FallbackToLogsOnError" for container in containers)
+    return has_output and _has_key(spec, _OF_SECRETS)
 
 
 def _has_key(value: object, keys: frozenset[str]) -> bool:

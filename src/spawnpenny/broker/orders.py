@@ -1,9 +1,9 @@
-"""The site's orders: the containers that commission and retire a user, as Moneypenny's ``m.yaml`` has them.
+"""The site's orders: the containers that commission and retire a user, as in Moneypenny's ``m.yaml``.
 
-The file is a mapping with ``commission`` and ``retire``, lists of Kubernetes containers that run one after
-the other, ``volumes``, Kubernetes volumes that they may mount, and ``pullSecrets``, names of Secrets with a registry's
-credentials. Each container finds the user's dossier in ``/opt/dossier/dossier.json``, which ``$SPAWNPENNY_DOSSIER``
-names too.
+The orders file is a mapping. ``commission`` and ``retire`` are lists of Kubernetes containers that run one after the
+other. ``volumes`` are Kubernetes volumes that they may mount, and ``pullSecrets`` are names of Secrets with the
+credentials of a registry. Each container finds the user's dossier in ``/opt/dossier/dossier.json``; the variable
+``$SPAWNPENNY_DOSSIER`` has this path, too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Orders:
         return self.commission if order == "commission" else self.retire
 
     def hash(self, order: Order) -> str:
-        """Return what changes when the order does; empty where it has no containers, and so nothing to run."""
+        """Return a hash that changes when the order does; empty if the order has no containers."""
         return content_hash([self.containers(order), self.volumes]) if self.containers(order) else ""
 
 
@@ -57,14 +57,14 @@ class _OrdersSchema(StrictSchema[Orders]):
             validate=validate.Regexp(
                 r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z", error="This is not the name of a Secret."
             ),
-            error_messages={"invalid": "This is the name of a Secret, as a text."},
+            error_messages={"invalid": "This has to be the name of a Secret, as a text."},
         ),
         data_key="pullSecrets",
     )
 
 
 class OrdersFile:
-    """The orders as the file has them at the moment: it may be edited while the service runs."""
+    """The orders file, which may be edited while the service runs."""
 
     def __init__(self, path: str | None) -> None:
         self._path = Path(path) if path else None
@@ -72,10 +72,10 @@ class OrdersFile:
         self._orders = Orders()
 
     def read(self) -> Orders:
-        """Return the orders; none where no file is named.
+        """Return the present orders; none if the settings name no file.
 
         Raises:
-            SettingsError: The file cannot be read, or is not what it should be.
+            SettingsError: The file cannot be read, or is not valid.
 
         """
         if self._path is None:
@@ -97,7 +97,7 @@ def parse_orders(text: str, source: str) -> Orders:
     """Return the orders in the text of an orders file.
 
     Raises:
-        SettingsError: It is not what it should be.
+        SettingsError: It is not valid.
 
     """
     data = parse_mapping(text, f"The orders file {source}")
@@ -118,7 +118,7 @@ def order_name(user: User, order: Order) -> str:
 
 
 def run_hash(user: User, order: Order, orders: Orders) -> str:
-    """Return a mark that is unique to one run of an order: it covers the order's content and its user."""
+    """Return a hash of one run: of the order's content and the user's dossier."""
     return content_hash([orders.hash(order), user.dossier()])
 
 
@@ -136,7 +136,7 @@ def dossier_map(user: User, order: Order, metadata: Manifest) -> Manifest:
 def order_pod(user: User, order: Order, orders: Orders, metadata: Manifest, *, seconds: int) -> Manifest:
     """Return the pod that runs an order.
 
-    All containers but the last are init containers, so that each waits for the one before.
+    All containers but the last are init containers, so that they run one after the other.
     """
     containers = [_with_dossier(container) for container in orders.containers(order)]
     annotations = {**metadata["annotations"], labels.CONTAINER: containers[-1]["name"]}
@@ -166,8 +166,8 @@ def _with_dossier(container: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def order_metadata(user: User, mark: str, *, namespace: str, installation: str) -> Manifest:
-    """Return what both objects of an order carry besides their name."""
+def order_metadata(user: User, content: str, *, namespace: str, installation: str) -> Manifest:
+    """Return the metadata of both objects of an order, without the name."""
     return {
         "namespace": namespace,
         "labels": {
@@ -175,5 +175,5 @@ def order_metadata(user: User, mark: str, *, namespace: str, installation: str) 
             labels.KIND: "order",
             labels.USER: safe_slug(user.username),
         },
-        "annotations": {labels.USERNAME: user.username, labels.HASH: mark},
+        "annotations": {labels.USERNAME: user.username, labels.HASH: content},
     }

@@ -1,7 +1,7 @@
 """Broker requests: ConfigMaps in the state namespace.
 
-The service creates one, the broker patches in that it has taken it up and what became of it, and the service deletes
-it. To the broker a claim is hostile input: ``read_request`` believes nothing of it.
+The service creates one, the broker writes into it that it has taken it and what the result is, and the service deletes
+it. The broker treats a request as hostile input: ``read_request`` checks every part of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from spawnpenny.settings.model import Settings
 from spawnpenny.settings.schema import StrictSchema, flatten
 
 KIND: Final = "request"
-"""The label of a ConfigMap that is one."""
+"""The kind of such a ConfigMap, in its labels."""
 REQUEST: Final = "request"
 TAKEN: Final = "taken"
 ANSWER: Final = "answer"
@@ -46,9 +46,17 @@ _UNREADABLE: Final = "The broker's answer cannot be read. An administrator has t
 
 @dataclass(frozen=True, slots=True)
 class BrokerRequest:
-    """One request to the broker. ``uid`` is that of the namespace to release; ``nonce`` makes it unique.
+    """One request to the broker.
 
-    ``foreign`` has the namespace go also with what others have put there.
+    Attributes:
+        verb: The work to do.
+        username: The user whose namespace or order it is.
+        nonce: A random text that makes the request unique.
+        uid: The uid of the namespace to release.
+        purge: Release the namespace even with volume claims in it.
+        foreign: Release the namespace even with objects of others in it.
+        dossier: The user, for an order.
+
     """
 
     verb: Verb
@@ -64,7 +72,7 @@ class BrokerRequest:
         return self.verb in {"commission", "retire"}
 
     def to_json(self) -> dict[str, Any]:
-        about = {
+        parts = {
             "verb": self.verb,
             "username": self.username,
             "nonce": self.nonce,
@@ -73,7 +81,7 @@ class BrokerRequest:
             "foreign": self.foreign,
         }
         dossier = {"dossier": self.dossier.dossier()} if self.dossier is not None else {}
-        return {key: value for key, value in about.items() if value is not None} | dossier
+        return {key: value for key, value in parts.items() if value is not None} | dossier
 
 
 def request_map(request: BrokerRequest, *, namespace: str, installation: str) -> Manifest:
@@ -103,16 +111,16 @@ def is_answered(manifest: Manifest) -> bool:
 
 
 def age(manifest: Manifest) -> float:
-    """Return the seconds since the API server made an object; never negative."""
-    made = datetime.fromisoformat(manifest["metadata"]["creationTimestamp"])
-    return max(0.0, (datetime.now(UTC) - made).total_seconds())
+    """Return the seconds since the API server created an object; never negative."""
+    created = datetime.fromisoformat(manifest["metadata"]["creationTimestamp"])
+    return max(0.0, (datetime.now(UTC) - created).total_seconds())
 
 
 def lifetime(verb: Verb, *, taken: bool, settings: Settings) -> float:
     """Return the seconds after which a request is not carried out any more.
 
-    An order that was taken up in time may have to wait for another one of the user, and goes on when a broker dies.
-    A release is not carried out when who asked for it may be dead: the user may have started something elsewhere.
+    An order that was taken in time gets longer: it may wait for another order of the user, and outlives a broker. A
+    release gets less: once its service may be dead, the user may have started something through another replica.
     """
     broker = settings.broker
     if verb == "release":
@@ -127,39 +135,39 @@ def is_too_old(manifest: Manifest, settings: Settings) -> bool:
 
 
 def read_request(manifest: Manifest) -> BrokerRequest:
-    """Return what a ConfigMap claims.
+    """Return the request in a ConfigMap.
 
     Raises:
-        InvalidRequestError: It is not a claim as the service makes them; the message says in which way.
+        InvalidRequestError: It is not valid; the message says why.
 
     """
     text = (manifest.get("data") or {}).get(REQUEST, "")
     if not isinstance(text, str):
-        raise InvalidRequestError("The claim is not a text.")
+        raise InvalidRequestError("The broker request is not a text.")
     if len(text) > _MAX_TEXT:
-        raise InvalidRequestError(f"The claim has {len(text)} characters; at most {_MAX_TEXT} are taken.")
+        raise InvalidRequestError(f"The broker request has {len(text)} characters; at most {_MAX_TEXT} are allowed.")
     try:
         request: BrokerRequest = _RequestSchema().load(parse_json(text))
     except ValidationError as error:
         sentence = "; ".join(f"{field or 'the whole'}: {message}" for field, message in flatten(error.messages))
-        raise InvalidRequestError(f"The claim is not valid. {sentence}"[:_MAX_MESSAGE]) from None
+        raise InvalidRequestError(f"The broker request is not valid. {sentence}"[:_MAX_MESSAGE]) from None
     except UntrustedJsonError as error:
-        raise InvalidRequestError(f"The claim {error}"[:_MAX_MESSAGE]) from None
+        raise InvalidRequestError(f"The broker request {error}"[:_MAX_MESSAGE]) from None
     return request
 
 
 def taken_patch() -> Manifest:
-    """Return the patch that says that a broker will see to a request, which takes longer."""
+    """Return the patch that marks a request as taken."""
     return {"data": {TAKEN: "true"}}
 
 
 def result_patch(result: str | None) -> Manifest:
-    """Return the patch that answers a request with its result."""
+    """Return the patch with the result of a request."""
     return {"data": {ANSWER: json.dumps({"result": result})}}
 
 
 def error_patch(error: SpawnpennyError) -> Manifest:
-    """Return the patch that answers a request with an error: its code, its sentence, and those facts that are plain."""
+    """Return the patch with the error of a request: its code, its message, and its short facts."""
     facts = {
         key: value
         for key, value in list(error.facts.items())[:_MAX_FACTS]
@@ -173,7 +181,7 @@ def result_of(manifest: Manifest) -> str | None:
     """Return the result in the answer to a request.
 
     Raises:
-        SpawnpennyError: The one that the broker met; a ``ProvisionError`` where its code is not known here.
+        SpawnpennyError: The error in the answer; a ``ProvisionError`` if its code is not known here.
 
     """
     try:
@@ -189,7 +197,7 @@ def result_of(manifest: Manifest) -> str | None:
 
 def _error(code: str, message: str, facts: Mapping[str, Any]) -> SpawnpennyError:
     cls = next((cls for cls in _error_classes() if cls.code == code), ProvisionError)
-    error = cls.__new__(cls)  # some word themselves from what is not known here: this one is worded already
+    error = cls.__new__(cls)  # its own __init__ may take other arguments; the message is complete already
     SpawnpennyError.__init__(error, message, **{key: value for key, value in facts.items() if key not in _ARGUMENTS})
     return error
 
@@ -202,7 +210,7 @@ def _error_classes() -> Iterator[type[SpawnpennyError]]:
 
 
 class _Id(fields.Integer):
-    """A POSIX id: JSON's true is no 1."""
+    """A POSIX id; unlike for Python, true is not 1."""
 
     def __init__(self) -> None:
         super().__init__(strict=True, required=True, validate=validate.Range(0, MAX_ID))
@@ -214,7 +222,7 @@ class _Id(fields.Integer):
 
 
 class _Flag(fields.Boolean):
-    """True or false: JSON's own, and no text that looks like it."""
+    """True or false, and no text that looks like it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, bool):
@@ -268,9 +276,9 @@ class _RequestSchema(StrictSchema[BrokerRequest]):
         release, order = data["verb"] == "release", data["verb"] in {"commission", "retire"}
         for key, desired in (("uid", release), ("purge", release), ("dossier", order)):
             if (key in data) != desired:
-                message = "is missing" if desired else "does not belong there"
+                message = "is missing" if desired else "is not allowed"
                 raise ValidationError(f"With the verb {data['verb']}, this {message}.", key)
         if "foreign" in data and not release:
-            raise ValidationError(f"With the verb {data['verb']}, this does not belong there.", "foreign")
+            raise ValidationError(f"With the verb {data['verb']}, this is not allowed.", "foreign")
         if order and data["dossier"].username != data["username"]:
-            raise ValidationError("It is about another user.", "dossier")
+            raise ValidationError("This is the dossier of another user.", "dossier")

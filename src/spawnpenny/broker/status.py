@@ -1,6 +1,6 @@
 """The broker's status: hashes of its settings, in a ConfigMap of the state namespace.
 
-The service creates it, empty; the broker, which may create nothing there, writes on it.
+The service creates the ConfigMap, empty. The broker, which may create nothing there, patches it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 NAME: Final = "broker-status"
 KIND: Final = "status"
 _PAUSE: Final = 3.0
-"""Seconds between two looks at the orders file."""
+"""Seconds between two checks of the orders file."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerStatus:
-    """Hashes of the way in which namespaces are made, and of each order; empty for an order without work."""
+    """Hashes of the settings for namespaces and of each order; empty for an order without containers."""
 
     namespace: str
     commission: str
@@ -39,12 +39,12 @@ class BrokerStatus:
 
     @classmethod
     def of(cls, broker: Broker) -> Self:
-        """Return what a broker has to say."""
+        """Return the status of a broker."""
         return cls(broker.namespace_hash(), broker.order_hash("commission"), broker.order_hash("retire"))
 
     @classmethod
     def read(cls, manifest: Manifest | None) -> Self | None:
-        """Return what the ConfigMap says, or None where it says nothing yet."""
+        """Return the status in a ConfigMap, or None if it has none yet."""
         data = (manifest or {}).get("data") or {}
         try:
             return cls(data["namespace"], data["commission"], data["retire"])
@@ -55,24 +55,24 @@ class BrokerStatus:
         return self.commission if order == "commission" else self.retire
 
     def patch(self) -> Manifest:
-        """Return the patch that writes this."""
+        """Return the patch that writes this status."""
         return {"data": {"namespace": self.namespace, "commission": self.commission, "retire": self.retire}}
 
 
 def empty_status(namespace: str, installation: str) -> Manifest:
     """Return the ConfigMap as the service creates it."""
-    marks = {**labels.ours(installation), labels.KIND: KIND}
-    metadata = {"name": NAME, "namespace": namespace, "labels": marks}
+    own_labels = {**labels.ours(installation), labels.KIND: KIND}
+    metadata = {"name": NAME, "namespace": namespace, "labels": own_labels}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
 def status_ref(namespace: str) -> Ref:
-    """Refer to it."""
+    """Return the reference to the ConfigMap."""
     return Ref(resource_of("ConfigMap"), NAME, namespace)
 
 
 class StatusPublisher:
-    """Keeps the board as the broker's settings and orders are."""
+    """Publisher of the broker's status, which follows its settings and orders."""
 
     def __init__(self, cluster: Cluster, settings: Settings, maps: Informer, broker: Broker) -> None:
         self._cluster = cluster
@@ -82,28 +82,28 @@ class StatusPublisher:
         self._log = structlog.get_logger("spawnpenny.broker")
 
     async def run(self) -> None:
-        """Keep it until cancelled: when a service made it, when it was changed, and when the orders were."""
+        """Publish until cancelled: when a service creates the ConfigMap, when it changes, and when the orders do."""
         await self._maps.synced.wait()
         while True:
-            await self.post()
-            await self._changed()
+            await self.publish()
+            await self._wait_for_change()
 
-    async def post(self) -> None:
-        """Write what holds now, where the board says something else."""
+    async def publish(self) -> None:
+        """Write the present status if the published one differs."""
         try:
             desired = BrokerStatus.of(self._broker)
         except ProvisionError:
-            return  # the orders cannot be read, as the log says: what was there last stands
+            return  # the orders cannot be read, and the log says so: the last status stays
         existing = self._maps.get(self._ref.namespace, self._ref.name)
         if existing is None or BrokerStatus.read(existing) == desired:
             return
         try:
             await self._cluster.patch(self._ref, desired.patch())
         except ClusterError as error:
-            self._log.warning("the board cannot be written", error=error.message)
+            self._log.warning("the broker's status cannot be published", error=error.message)
 
-    async def _changed(self) -> None:
-        """Return when the board has, or it is time to look at the orders again."""
+    async def _wait_for_change(self) -> None:
+        """Return when the ConfigMap changes, or after a pause, as the orders may have changed."""
         present = self._maps.get(self._ref.namespace, self._ref.name)
         try:
             async with asyncio.timeout(_PAUSE):

@@ -1,4 +1,4 @@
-"""The command ``spawnpenny``. Without the extra ``[server]`` it says what to install."""
+"""The command ``spawnpenny``. Without the extra ``[server]`` it prints what to install."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _SERVER: Final = frozenset(
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
     try:
-        from spawnpenny.cli.command import run  # noqa: PLC0415 - the Hub's side has none of what it imports
+        from spawnpenny.cli.command import run  # noqa: PLC0415 - its imports need the extra [server]
 
         code = run(sys.argv[1:])
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _SERVER:
             raise
-        sys.stderr.write(f"The command needs {error.name}, which comes with: pip install 'spawnpenny[server]'\n")
+        sys.stderr.write(f"The command needs {error.name}. To install it: pip install 'spawnpenny[server]'\n")
         sys.exit(2)
     sys.exit(code)

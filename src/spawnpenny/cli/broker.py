@@ -38,17 +38,26 @@ _METRICS: Final = web.AppKey("metrics", Exposition)
     type=click.IntRange(0, 65535),
     default=8081,
     show_default=True,
-    help="Where /healthz, /readyz and /metrics are answered; 0 for any port.",
+    help="The port of /healthz, /readyz and /metrics; 0 for any free port.",
 )
-@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="INFO",
+    show_default=True,
+    help="The least severe level to log.",
+)
 def broker(file: str | None, health_port: int, log_level: str) -> None:
-    """Run the broker until it is asked to end (SIGTERM, Ctrl-C).
+    """Run the broker until SIGTERM or Ctrl-C.
 
-    Run two: one leads, the other stands by. Orders that are under way go on in the cluster, and are taken up.
+    Run two brokers: one leads, the other stands by. Orders that run when the broker ends go on in the cluster, and the
+    next leader adopts them.
     """
     settings = load_settings(file)
     if settings.cluster == "embedded":
-        raise SettingsError("The embedded cluster lives in one process, and so does its broker: run spawnpenny serve.")
+        raise SettingsError(
+            "The embedded cluster and its broker run within the service. Run `spawnpenny serve` instead."
+        )
     configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
     raise_descriptor_limit()
     run_until_signal(_run(settings, health_port))
@@ -67,18 +76,18 @@ async def _run(settings: Settings, health_port: int) -> None:
         async with listening(app, settings.web.host, health_port, supervisor=server.supervisor) as port:
             structlog.get_logger("spawnpenny.broker").info("listening", host=settings.web.host, port=port)
             await server.supervisor.given_up.wait()
-            raise CommandError("A task that the broker cannot do without keeps failing; the log says which and why.")
+            raise CommandError("An essential task of the broker keeps failing. The log has its name and the error.")
 
 
 async def _get_healthz(request: web.Request) -> web.Response:
-    """Answer 200 unless only a restart can help."""
+    """Answer 200, or 503 if only a restart can help."""
     if request.app[_SERVER].supervisor.hopeless():
         return web.json_response({"status": "failing"}, status=503)
     return web.json_response({"status": "ok"})
 
 
 async def _get_readyz(request: web.Request) -> web.Response:
-    """Answer 200 once the cluster is known, both where it leads and where it stands by."""
+    """Answer 200 once the state of the cluster is known, while leading and while standing by."""
     server = request.app[_SERVER]
     if unwell := server.supervisor.unwell():
         return web.json_response({"status": "failing", "tasks": unwell}, status=503)

@@ -1,4 +1,4 @@
-"""``spawnpenny check``: report what is wrong with settings, what they result in, and what is unusual in them."""
+"""``spawnpenny check``: report errors in settings, unusual settings, and the settings that result."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ if TYPE_CHECKING:
 @click.command()
 @settings_option
 @deployment_options
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The format.")
 def check(file: str | None, overlay: Path | None, rendered: Path | None, output: str) -> int:
-    """Check settings and plugins without a cluster, and print what a service would use. No secret is printed.
+    """Check settings and plugins without a cluster.
 
-    With --overlay or --rendered it also compares the deployment's roles with what the settings and plugins need. The
-    exit code is 2 if a service would not start or would lack a right, and 1 if users could not start everything that
-    they can choose.
+    It prints the settings that a service would use, without secrets. With --overlay or --rendered it also compares the
+    roles of the deployment with the rights that the settings and plugins need.
+
+    Exit codes: 2 if a service would not start or would lack a right, 1 if users could not start some of the choices
+    that they are offered, else 0.
     """
     deployment = deployment_of(file, overlay, rendered)
     result = check_settings(file) if deployment is None else check_deployment(deployment)
     if output == "json":
         click.echo(json.dumps(asdict(result), indent=2, ensure_ascii=False))
     else:
-        for line in _lines(result.used):
+        for line in _table(result.used):
             click.echo(line)
         for unusual in result.unusual:
             click.echo(f"note: {unusual}")
@@ -49,24 +51,24 @@ def check(file: str | None, overlay: Path | None, rendered: Path | None, output:
 
 def _refused(result: CheckResult) -> Iterator[str]:
     for problem in result.refused:
-        concerned = f" ({', '.join(problem.spawns)})" if problem.spawns else ""
-        yield f"{problem.setting}: {problem.message}{concerned}"
+        spawns = f" ({', '.join(problem.spawns)})" if problem.spawns else ""
+        yield f"{problem.setting}: {problem.message}{spawns}"
     if result.refused:
-        yield "Users could not start everything that they can choose. Run `spawnpenny try`: it prints what to paste."
+        yield "Users could not start some of the choices that they are offered. `spawnpenny try` shows how to fix that."
 
 
-def _lines(used: dict[str, Any]) -> Iterator[str]:
+def _table(used: dict[str, Any]) -> Iterator[str]:
     width = max(map(len, used), default=0)
     for name, value in used.items():
-        yield f"{name:{width}}  {_text(value)}"
+        yield f"{name:{width}}  {_format(value)}"
 
 
-def _text(value: Any) -> str:
+def _format(value: Any) -> str:
     match value:
         case {"scopes": scopes, "user": user}:
-            return f"{_text(scopes)}{f' for {user}' if user else ''}"
+            return f"{_format(scopes)}{f' for {user}' if user else ''}"
         case dict():
-            return ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) or "none"
+            return ", ".join(f"{key}: {_format(part)}" for key, part in value.items()) or "none"
         case list():
             return " ".join(map(str, value)) or "none"
         case None:

@@ -16,25 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MODULES: Final = {
-    "broker": "Run the broker until it is asked to end (SIGTERM, Ctrl-C).",
-    "check": "Check settings and plugins without a cluster, and print what a service would use. No secret is printed.",
-    "dask": "List, follow and stop Dask clusters of a running service.",
-    "demo.command": "Start the service on an embedded cluster, and a JupyterHub that spawns through it.",
-    "doctor": "Look a deployment on Kubernetes over: what is wrong with it, and what to do.",
+    "broker": "Run the broker until SIGTERM or Ctrl-C.",
+    "check": "Check settings and plugins without a cluster.",
+    "dask": "List, scale and stop Dask clusters of a running service.",
+    "demo.command": "Run the service and a JupyterHub on this machine.",
+    "doctor": "Find what is wrong with a deployment on Kubernetes.",
     "lab": "Start, follow, list and stop labs of a running service.",
     "migrate": "Move a site from another spawner.",
     "openapi": "Print the OpenAPI document of the HTTP API.",
-    "permissions": "Print the rights that the service and the broker need of Kubernetes, "
-    "for exactly the plugins in the settings.",
-    "pipeline": "Print the steps of a spawn: their order, why each is where it is, and what runs side by side.",
-    "plugins": "Print the installed plugins, where each is from, whether the settings load it, and its steps.",
-    "proxy": "Run the proxy of Dask clusters until it is asked to end (SIGTERM, Ctrl-C).",
-    "serve": "Run the service until it is asked to end (SIGTERM, Ctrl-C).",
-    "try_": "Rehearse what users would get: make the manifests of each choice, and tell every refusal at once.",
-    "user": "Make users known to a running service, look at them, and retire them.",
+    "permissions": "Print the Kubernetes rights of the service and the broker.",
+    "pipeline": "Print the steps of a spawn in their order.",
+    "plugins": "Print the installed plugins and their steps.",
+    "proxy": "Run the proxy of Dask clusters until SIGTERM or Ctrl-C.",
+    "serve": "Run the service until SIGTERM or Ctrl-C.",
+    "try_": "Rehearse the spawns that users could start.",
+    "user": "Commission, show and retire users of a running service.",
 }
-"""The first line of each subcommand's help, by its module; a name that Python keeps for itself has an underscore.
-A package has its subcommand in the module ``command``.
+"""The first line of each subcommand's help, by its module. A keyword of Python gets an underscore; the subcommand of a
+package is in the module ``command``.
 """
 
 
@@ -43,7 +42,7 @@ def _name(module: str) -> str:
 
 
 class _Subcommands(MutableMapping[str, click.Command]):
-    """The subcommands by name. A module is imported when its subcommand is looked at: the proxy needs few of all."""
+    """The subcommands by name. A module is imported only for its own subcommand, so that small ones start fast."""
 
     def __init__(self) -> None:
         self._modules = {_name(module): module for module in _MODULES}
@@ -54,7 +53,7 @@ class _Subcommands(MutableMapping[str, click.Command]):
         return found
 
     def __setitem__(self, name: str, subcommand: click.Command) -> None:
-        raise TypeError("a subcommand is a module of its own")
+        raise TypeError("A subcommand is a module: add it to the table.")
 
     def __delitem__(self, name: str) -> None:
         del self._modules[name]
@@ -67,14 +66,17 @@ class _Subcommands(MutableMapping[str, click.Command]):
 
 
 class _LazyGroup(click.Group):
-    """List the subcommands without importing any."""
+    """A group that lists its subcommands without importing them."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        lines = {_name(module): line for module, line in _MODULES.items()}
-        limit = formatter.width - 6 - max(map(len, lines))
+        summaries = {_name(module): summary for module, summary in _MODULES.items()}
+        limit = formatter.width - 6 - max(map(len, summaries))
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, click.Command(name, help=line).get_short_help_str(limit)) for name, line in lines.items()]
+                [
+                    (name, click.Command(name, help=summary).get_short_help_str(limit))
+                    for name, summary in summaries.items()
+                ]
             )
 
 
@@ -85,7 +87,7 @@ def command() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; an error is printed to stderr as one sentence."""
+    """Run the command line and return its exit code; print an error to stderr as one message."""
     try:
         code = command.main(list(arguments), prog_name="spawnpenny", standalone_mode=False)
     except click.ClickException as error:

@@ -1,4 +1,4 @@
-"""Dask clusters as text for a terminal."""
+"""Dask clusters and their workers as text for a terminal."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ _GAP: Final = "  "
 _INDENT: Final = 4 * " "
 
 
-def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
-    """Yield the lines of a list of clusters: rows, and beneath one why it failed or ended, or what it waits for."""
+def cluster_table(clusters: Sequence[Cluster]) -> Iterator[str]:
+    """Yield a table of clusters as lines; below a row, why the cluster failed or ended, or what it waits for."""
     now = time.time()
     rows = [("user", "cluster", "phase", "workers", "cpu", "memory", "age", "idle")]
-    for each in clusters:
-        used = each.resources
-        size = (_workers(each), used.get("cpu", ""), used.get("memory", "")) if each.phase in _LIVE else ("", "", "")
-        idle = "" if each.idle_since is None else duration(now - each.idle_since)
-        rows.append((each.user, each.cluster, each.phase, *size, duration(now - each.requested_at), idle))
-    heading, *entries = listed(rows, names=2)
+    for cluster in clusters:
+        used, size = cluster.resources, ("", "", "")
+        if cluster.phase in _LIVE:
+            size = (_workers(cluster), used.get("cpu", ""), used.get("memory", ""))
+        idle = "" if cluster.idle_since is None else duration(now - cluster.idle_since)
+        rows.append((cluster.user, cluster.cluster, cluster.phase, *size, duration(now - cluster.requested_at), idle))
+    heading, *entries = folded(rows, names=2)
     yield from heading
-    for lines, each in zip(entries, clusters, strict=True):
-        yield from lines
-        if each.reason is not None:
-            yield from beneath(f"{each.reason.message} ({each.reason.code})")
-        elif each.waiting_for is not None:
-            yield from beneath(_coded(each.waiting_for))
+    for entry, cluster in zip(entries, clusters, strict=True):
+        yield from entry
+        if cluster.reason is not None:
+            yield from note(f"{cluster.reason.message} ({cluster.reason.code})")
+        elif cluster.waiting_for is not None:
+            yield from note(_with_code(cluster.waiting_for))
 
     if len(clusters) > 1:
         yield ""
@@ -53,12 +54,12 @@ def cluster_lines(clusters: Sequence[Cluster]) -> Iterator[str]:
 
 
 def sorted_by(name: str, clusters: Sequence[Cluster]) -> list[Cluster]:
-    """Return clusters in an order, one of ``SORTED_BY``; what is over comes last where it is by size."""
+    """Return clusters in an order of ``SORTED_BY``; in an order by size, ended clusters come last."""
     return list(clusters) if name == "user" else sorted(clusters, key=_ORDERS[name], reverse=True)
 
 
-def worker_lines(found: WorkerList) -> Iterator[str]:
-    """Yield the lines of a list of workers: each one's row, and beneath it what it waits for, or why it ended."""
+def worker_table(found: WorkerList) -> Iterator[str]:
+    """Yield a table of workers as lines; below a row, what the worker waits for, or why it ended."""
     now = time.time()
     rows = [("worker", "group", "phase", "since", "node")]
     rows += [
@@ -66,17 +67,17 @@ def worker_lines(found: WorkerList) -> Iterator[str]:
         for worker in found.workers
     ]
     if found.workers:
-        heading, *entries = listed(rows, names=1)
+        heading, *entries = folded(rows, names=1)
         yield from heading
-        for lines, each in zip(entries, found.workers, strict=True):
-            yield from lines
-            if each.reason is not None:
-                yield from beneath(f"{each.reason.message} ({each.reason.code})")
-            elif each.waiting_for is not None:
-                yield from beneath(_coded(each.waiting_for))
+        for entry, worker in zip(entries, found.workers, strict=True):
+            yield from entry
+            if worker.reason is not None:
+                yield from note(f"{worker.reason.message} ({worker.reason.code})")
+            elif worker.waiting_for is not None:
+                yield from note(_with_code(worker.waiting_for))
     if found.missing:
-        again = "" if found.retry_at is None else f" It is tried again in {duration(found.retry_at - now)}."
-        why = "" if found.waiting_for is None else f": {_coded(found.waiting_for)}"
+        again = "" if found.retry_at is None else f" The next try is in {duration(found.retry_at - now)}."
+        why = "" if found.waiting_for is None else f": {_with_code(found.waiting_for)}"
         workers = "1 worker is" if found.missing == 1 else f"{found.missing} workers are"
         yield printable(f"{workers} not made yet{why or '.'}{again}")
     elif not found.workers:
@@ -84,7 +85,7 @@ def worker_lines(found: WorkerList) -> Iterator[str]:
 
 
 def cluster_facts(found: Cluster) -> Iterator[str]:
-    """Yield a line for each fact about a cluster, and for each of its steps."""
+    """Yield one line for each fact about a cluster, and for each of its steps."""
     facts = [("user", found.user), ("cluster", found.cluster), ("phase", found.phase)]
     facts += [("url", found.url)] if found.url else []
     if found.phase in _LIVE:
@@ -94,7 +95,7 @@ def cluster_facts(found: Cluster) -> Iterator[str]:
         facts += [("size", ", ".join(f"{name} {value}" for name, value in found.resources.items()))]
     facts += [("age", duration(time.time() - found.requested_at))]
     facts += [("idle", duration(time.time() - found.idle_since))] if found.idle_since is not None else []
-    facts += [("waiting", _coded(found.waiting_for))] if found.waiting_for is not None else []
+    facts += [("waiting", _with_code(found.waiting_for))] if found.waiting_for is not None else []
     facts += [("lab", found.lab)] if found.lab else []
     facts += (
         [("options", ", ".join(f"{name}={value}" for name, value in found.options.items()))] if found.options else []
@@ -109,22 +110,22 @@ def cluster_facts(found: Cluster) -> Iterator[str]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield rows as lines with columns; nothing is cut, so that a line can be searched and copied."""
+    """Yield rows as lines with aligned columns; nothing is cut, so that lines can be searched and copied."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def listed(rows: Sequence[Sequence[str]], *, names: int) -> Iterator[list[str]]:
-    """Yield the lines of each row: one, or on a terminal that is narrower more of them, the first so many cells apart.
+def folded(rows: Sequence[Sequence[str]], *, names: int) -> Iterator[list[str]]:
+    """Yield the lines of each row: one line, or several on a narrow terminal, with the first ``names`` cells apart.
 
-    Nothing is cut: a name that is longer than the terminal is wrapped by that.
+    Nothing is cut: the terminal wraps a name that is longer than its width.
     """
-    lines = list(aligned(rows))
+    table = list(aligned(rows))
     width = _width()
-    if width is None or max(map(len, lines)) <= width:
-        yield from ([line] for line in lines)
+    if width is None or max(map(len, table)) <= width:
+        yield from ([line] for line in table)
         return
     for row, rest in zip(rows, aligned([row[names:] for row in rows]), strict=True):
         cells = [printable(cell) for cell in row[:names]]
@@ -133,20 +134,20 @@ def listed(rows: Sequence[Sequence[str]], *, names: int) -> Iterator[list[str]]:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    """Return an indented line, in two where it is wider than the terminal: mostly a node's name is."""
+    """Return an indented line, or two if it is wider than the terminal, as with a long name of a node."""
     if len(_INDENT) + len(line) <= width:
         return [f"{_INDENT}{line}"]
     first, _, last = line.rpartition(_GAP)
-    return [f"{_INDENT}{each}" for each in (first.rstrip(), last) if each]
+    return [f"{_INDENT}{part}" for part in (first.rstrip(), last) if part]
 
 
 def _width() -> int | None:
-    """Return the columns of the terminal; None where it is none, as there a line is a row."""
+    """Return the columns of the terminal; None outside of a terminal, where each row is one line."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def beneath(text: str) -> Iterator[str]:
-    """Yield the lines of a remark on the row above it, wrapped where a person reads it."""
+def note(text: str) -> Iterator[str]:
+    """Yield the lines of a note on the row above, wrapped on a terminal."""
     width = _width() or len(text) + len(_INDENT)
     yield from textwrap.wrap(
         printable(text), max(width, 2 * len(_INDENT)), initial_indent=_INDENT, subsequent_indent=_INDENT
@@ -154,7 +155,7 @@ def beneath(text: str) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a span of time in its two largest units, such as 2d3h, 5m10s and 8s."""
+    """Return a duration in its two largest units, such as 2d3h, 5m10s and 8s."""
     left = max(0, int(seconds))
     parts: list[str] = []
     for size, unit in _UNITS:
@@ -166,10 +167,11 @@ def duration(seconds: float) -> str:
 
 def _total(clusters: Sequence[Cluster]) -> str:
     live = [cluster for cluster in clusters if cluster.phase in _LIVE]
-    running, desired = sum(each.workers.running for each in live), sum(each.desired for each in live)
-    cpu, memory = (sum((_amount(each, name) for each in live), Decimal()) for name in ("cpu", "memory"))
-    of = {cluster.user for cluster in clusters}
-    users = "" if len(of) == 1 else f" of {len(of)} users"
+    running = sum(cluster.workers.running for cluster in live)
+    desired = sum(cluster.desired for cluster in live)
+    cpu, memory = (sum((_amount(cluster, name) for cluster in live), Decimal()) for name in ("cpu", "memory"))
+    owners = {cluster.user for cluster in clusters}
+    users = "" if len(owners) == 1 else f" of {len(owners)} users"
     return (
         f"{len(clusters)} clusters{users}: {running} of {desired} workers run. "
         f"They use {format_quantity(cpu)} CPU and {format_quantity(memory)} memory."
@@ -180,7 +182,7 @@ def _amount(cluster: Cluster, name: str) -> Decimal:
     return parse_quantity(cluster.resources.get(name, "0"))
 
 
-def _coded(waiting: Waiting) -> str:
+def _with_code(waiting: Waiting) -> str:
     return f"{waiting.message} ({waiting.code})" if waiting.code else waiting.message
 
 
@@ -192,5 +194,5 @@ def _bounds(cluster: Cluster) -> str:
     scale = cluster.scale
     if not scale.adaptive:
         return ""
-    most = "as many as fit" if scale.maximum is None else str(scale.maximum)
-    return f", adapting from {scale.minimum} to {most}"
+    maximum = "as many as fit" if scale.maximum is None else str(scale.maximum)
+    return f", adapting from {scale.minimum} to {maximum}"

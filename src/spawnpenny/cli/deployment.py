@@ -1,4 +1,4 @@
-"""The options that name a deployment, and reading the deployment that they name."""
+"""The options --overlay and --rendered, and the deployment that they name."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def deployment_options(command: F) -> F:
-    """Add the options that name a deployment, in place of a settings file."""
+    """Add the options that name a deployment instead of a settings file."""
     overlay = click.option(
         "--overlay",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="The kustomize overlay of a deployment, whose settings these are: kubectl or kustomize renders it.",
+        help="The kustomize overlay of the deployment. kubectl or kustomize renders it.",
     )
     rendered = click.option(
         "--rendered",
         metavar="FILE",
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-        help="What kustomize made of the overlay, - for the standard input.",
+        help="The rendered overlay; - for standard input.",
     )
     return overlay(rendered(command))
 
 
 def deployment_of(file: str | None, overlay: Path | None, rendered: Path | None) -> Rendered | None:
-    """Return the deployment that the options name, or None where they name a settings file, or nothing.
+    """Return the deployment that the options name, or None if they name a settings file or nothing.
 
     Raises:
-        UsageError: They name several.
-        SettingsError: It cannot be rendered or read.
+        UsageError: Several options are given.
+        SettingsError: The deployment cannot be rendered or read.
 
     """
-    if sum(each is not None for each in (file, overlay, rendered)) > 1:
-        raise exits.UsageError("--settings, --overlay and --rendered each say where the settings are: give one.")
+    if sum(option is not None for option in (file, overlay, rendered)) > 1:
+        raise exits.UsageError("--settings, --overlay and --rendered all name the settings: use only one of them.")
     if overlay is not None:
         return render(overlay)
     if rendered is None:
         return None
     if str(rendered) == "-":
-        return read_rendered(sys.stdin.read(), "the standard input")
+        return read_rendered(sys.stdin.read(), "standard input")
     try:
         return read_rendered(rendered.read_text(encoding="utf-8"), str(rendered))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``spawnpenny doctor``: diagnose a deployment, and say what to do."""
+"""``spawnpenny doctor``: find what is wrong with a deployment, and print what to do."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ _WORDS: Final = {Level.OK: "ok", Level.UNKNOWN: "unknown", Level.WARNING: "warni
 @click.command()
 @settings_option
 @deployment_options
-@click.option("--url", help="Where the service answers; without it, it is not asked.")
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Instead of the pod's own account, or kubectl's.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--url", metavar="URL", help="The URL of the service; default: the service is not called.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False),
+    help="A kubeconfig; default: the pod's ServiceAccount, or kubectl's kubeconfig.",
+)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The format.")
 def doctor(
     *,
     file: str | None,
@@ -44,24 +48,28 @@ def doctor(
     kubeconfig: str | None,
     output: str,
 ) -> int:
-    """Look a deployment on Kubernetes over: what is wrong with it, and what to do.
+    """Find what is wrong with a deployment on Kubernetes.
 
-    It changes nothing, and uses the rights at hand: an administrator's show most, the service's own account's some.
-    It ends with 0 where nothing is wrong, which leaves room for warnings, and with 1 otherwise.
+    It prints each finding with what to do, and changes nothing. With the rights of an administrator it sees most, with
+    those of the service's own account only a part.
+
+    Exit codes: 0 if nothing is wrong, even with warnings, else 1.
     """
-    configure_logs("console", level="ERROR")  # the findings say what cannot be reached
+    configure_logs("console", level="ERROR")  # a finding reports what cannot be reached
     deployment = deployment_of(file, overlay, rendered)
     settings = load_settings(file) if deployment is None else deployment.settings()
     if settings.cluster != "kubernetes":
-        raise exits.UsageError("The doctor looks at deployments on Kubernetes; these settings have another cluster.")
+        raise exits.UsageError(
+            "The doctor checks deployments on Kubernetes, but these settings are for another cluster."
+        )
     orders = None if deployment is None else deployment.orders()
     found = asyncio.run(_examine(settings, load_plugins(settings), url, orders, kubeconfig))
-    healthy = all(each.level is not Level.FAILURE for each in found)
+    healthy = all(finding.level is not Level.FAILURE for finding in found)
     if output == "json":
-        told = {"healthy": healthy, "findings": [asdict(each) for each in found]}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        report = {"healthy": healthy, "findings": [asdict(finding) for finding in found]}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
-        for line in _lines(found, healthy=healthy):
+        for line in _format(found, healthy=healthy):
             click.echo(line)
     return exits.DONE if healthy else exits.FAILED
 
@@ -69,22 +77,22 @@ def doctor(
 async def _examine(
     settings: Settings, plugins: Plugins, url: str | None, orders: Orders | None, kubeconfig: str | None
 ) -> list[Finding]:
-    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - a slow import
 
     async with await KubernetesCluster.connect(kubeconfig, timeout=5, patience=10) as cluster:
         return await examine(settings, plugins, cluster, url=url, orders=orders)
 
 
-def _lines(found: list[Finding], *, healthy: bool) -> Iterator[str]:
-    width = max(len(each.check) for each in found)
-    for each in found:
-        yield f"{_WORDS[each.level]:8} {each.check:{width}}  {each.says}"
-        if each.do:
-            yield f"{'':8} {'':{width}}  -> {each.do}"
+def _format(found: list[Finding], *, healthy: bool) -> Iterator[str]:
+    width = max(len(finding.check) for finding in found)
+    for finding in found:
+        yield f"{_WORDS[finding.level]:8} {finding.check:{width}}  {finding.says}"
+        if finding.do:
+            yield f"{'':8} {'':{width}}  -> {finding.do}"
     yield ""
     if not healthy:
         yield "Something is wrong."
-    elif any(each.level is Level.UNKNOWN for each in found):
-        yield "Nothing is wrong, as far as these rights can tell."
+    elif any(finding.level is Level.UNKNOWN for finding in found):
+        yield "Nothing is wrong, as far as these rights show."
     else:
         yield "Nothing is wrong."

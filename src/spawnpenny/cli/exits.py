@@ -1,4 +1,4 @@
-"""Exit codes of commands: 0 done, 1 failed, 2 usage or settings, 3 refused by the service."""
+"""Exit codes of commands: 0 done, 1 failed, 2 wrong usage or settings, 3 refused by the service."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ REFUSED: Final = 3
 
 
 class CommandError(Exception):
-    """A command cannot go on; its text is the one sentence that the person reads."""
+    """A command failed; the text is its message on stderr."""
 
     exit_code = FAILED
 
 
 class RefusedError(CommandError):
-    """The service refused."""
+    """The service refused a request."""
 
     exit_code = REFUSED
 
 
 class UsageError(CommandError):
-    """The command cannot be used so."""
+    """The command was used wrongly."""
 
     exit_code = USAGE

@@ -1,4 +1,4 @@
-"""The connection to Kubernetes, from a pod's account or a kubeconfig."""
+"""The connection to Kubernetes, by a pod's ServiceAccount or a kubeconfig."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ async def open_kubernetes(*, meter: Meter | None = None) -> AsyncIterator[Cluste
     """Connect to Kubernetes, and close the connection when the context ends; ``meter`` counts the calls.
 
     Raises:
-        SettingsError: There is neither an account nor a kubeconfig.
+        SettingsError: There is neither a ServiceAccount nor a kubeconfig.
 
     """
     if not (_ACCOUNT.exists() or any(file.exists() for file in _kubeconfigs())):
         raise SettingsError(
-            "There is no Kubernetes here: neither a pod's account nor a kubeconfig. "
+            "No Kubernetes cluster was found: there is neither a pod's ServiceAccount nor a kubeconfig. "
             "Set cluster: embedded to run on this machine."
         )
-    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - a slow import
 
     async with await KubernetesCluster.connect(meter=meter) as cluster:
         yield cluster

@@ -1,4 +1,4 @@
-"""``spawnpenny lab``: labs of a running service, started, followed and stopped over its HTTP API."""
+"""``spawnpenny lab``: start, follow and stop labs of a running service, over its HTTP API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from spawnpenny.cli.exits import DONE, FAILED, CommandError, UsageError
 from spawnpenny.cli.printable import printable
-from spawnpenny.cli.progress import print_json, show, show_lines
+from spawnpenny.cli.progress import print_events, print_json, show
 from spawnpenny.cli.service import Target, output_option, service_options
 from spawnpenny.cli.starting import LAB_TOKEN, new_lab_token, refused_start, url_to_open
 from spawnpenny.cli.stopping import is_gone, stop_options
@@ -26,8 +26,8 @@ _user = click.argument("user")
 _name = click.argument("name", metavar="[LAB]", default=DEFAULT_LAB)
 
 
-class Wanted(TypedDict):
-    """The content of a start request."""
+class StartRequest(TypedDict):
+    """The options of a start."""
 
     size: str | None
     image: str | None
@@ -48,21 +48,26 @@ def lab() -> None:
 @_name
 @service_options
 @output_option
-@click.option("--size", help="One of the site's sizes.")
-@click.option("--image", help="One of the site's images.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Another choice; may come again.")
-@click.option("--env", "names", multiple=True, metavar="NAME", help="A variable for the lab, out of the environment.")
-@click.option("--env-file", "files", multiple=True, metavar="FILE", help="A file with NAME=VALUE in each line.")
-@click.option("--replace", is_flag=True, help="Stop another start of this lab first.")
-@click.option("--timeout", type=click.FloatRange(10, 86_400), metavar="SECONDS", help="How long it may take.")
-@click.option("--wait/--no-wait", default=True, help="Follow it until it runs or has failed.")
-def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wanted: Unpack[Wanted]) -> int:
-    """Start a lab, and show its progress until it runs or has failed. Its URL is all that goes to stdout.
+@click.option("--size", metavar="SIZE", help="One of the site's sizes.")
+@click.option("--image", metavar="IMAGE", help="One of the site's images.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Another choice; can be repeated.")
+@click.option(
+    "--env", "names", multiple=True, metavar="NAME", help="A variable of the environment for the lab; can be repeated."
+)
+@click.option(
+    "--env-file", "files", multiple=True, metavar="FILE", help="A file with lines NAME=VALUE; can be repeated."
+)
+@click.option("--replace", is_flag=True, help="Stop an earlier start of this lab first.")
+@click.option("--timeout", type=click.FloatRange(10, 86_400), metavar="SECONDS", help="Time limit of the start.")
+@click.option("--wait/--no-wait", default=True, help="Follow the start until the lab runs or has failed; the default.")
+def start(*, target: Target, user: str, name: str, output: str, wait: bool, **request: Unpack[StartRequest]) -> int:
+    """Start a lab, and show its progress.
 
-    Without a JUPYTER_TOKEN in the lab's environment, the command makes one, and the URL has it.
+    Only the URL of the lab goes to stdout. If the lab's environment has no JUPYTER_TOKEN, the command makes one and
+    adds it to the URL.
     """
-    options = _options(wanted)
-    env, begun = lab_environment(wanted["names"], wanted["files"]), new_start()
+    options = _options(request)
+    env, start_id = lab_environment(request["names"], request["files"]), new_start()
     token = None if LAB_TOKEN in env else new_lab_token()
     if token is not None:
         env[LAB_TOKEN] = token
@@ -70,22 +75,28 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
     async def work(client: Client) -> int:
         try:
             started = await client.start_lab(
-                user, name, start=begun, options=options, env=env, patience=wanted["timeout"], replace=wanted["replace"]
+                user,
+                name,
+                start=start_id,
+                options=options,
+                env=env,
+                patience=request["timeout"],
+                replace=request["replace"],
             )
         except ProblemError as error:
             raise await refused_start(client, user, name, error) from None
         if not wait:
             click.echo(_json(started, token) if output == "json" else f"{user}'s lab {name} is starting.")
             if token is not None and output != "json":
-                click.echo(f"Once it runs, open its URL with lab?token={token}", err=True)
+                click.echo(f"Once it runs, add this to its URL: lab?token={token}", err=True)
             return DONE
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         await show(client.lab_events(user, name), console, f"{user}'s lab {name}")
-        return _outcome(await _same(client, user, name, begun), output, token)
+        return _outcome(await _same_start(client, user, name, start_id), output, token)
 
     return target.run(
         work,
-        interrupted="The lab goes on starting: `spawnpenny lab events` follows it, `spawnpenny lab stop` ends it.",
+        interrupted="The lab keeps starting. `spawnpenny lab events` follows it, `spawnpenny lab stop` stops it.",
     )
 
 
@@ -93,21 +104,21 @@ def start(*, target: Target, user: str, name: str, output: str, wait: bool, **wa
 @_user
 @_name
 @service_options
-@click.option("--purge", is_flag=True, help="The lab's storage goes as well; needs the scope purge.")
+@click.option("--purge", is_flag=True, help="Delete the lab's storage, too; needs the scope purge.")
 @stop_options
 def stop(*, target: Target, user: str, name: str, purge: bool, wait: bool, timeout: float) -> int:
-    """Stop a lab, and return when it is gone."""
+    """Stop a lab, and wait until it is gone."""
 
     async def work(client: Client) -> int:
-        async def stop(wait: float, there: Lab | None) -> Lab | None:
-            return await client.stop_lab(user, name, start=there.start if there else None, purge=purge, wait=wait)
+        async def stop(wait: float, existing: Lab | None) -> Lab | None:
+            return await client.stop_lab(user, name, start=existing.start if existing else None, purge=purge, wait=wait)
 
         gone = await is_gone(stop, "lab", seconds=timeout if wait else None)
-        along = ", and so is its storage" if purge else ""
-        click.echo(f"{user}'s lab {name} is {'gone' if gone else 'being stopped'}{along}.")
+        storage = ", and so is its storage" if purge else ""
+        click.echo(f"{user}'s lab {name} is {'gone' if gone else 'being stopped'}{storage}.")
         return DONE
 
-    return target.run(work, interrupted="The lab goes on being stopped.")
+    return target.run(work, interrupted="The service keeps stopping the lab.")
 
 
 @lab.command()
@@ -116,7 +127,7 @@ def stop(*, target: Target, user: str, name: str, purge: bool, wait: bool, timeo
 @service_options
 @output_option
 def status(*, target: Target, user: str, name: str, output: str) -> int:
-    """Show a lab: its phase, its URL, the reason if it failed, and its steps."""
+    """Show a lab: its phase, URL, reason and steps."""
 
     async def work(client: Client) -> None:
         found = await client.lab(user, name)
@@ -134,13 +145,16 @@ def status(*, target: Target, user: str, name: str, output: str) -> int:
 @service_options
 @output_option
 @click.option("--follow", is_flag=True, help="Go on while it runs, until it has ended or is gone.")
-@click.option("--after", metavar="ID", help="Only what came after the event with this id.")
+@click.option("--after", metavar="ID", help="Only events after the one with this id.")
 def events(*, target: Target, user: str, name: str, output: str, after: str | None, follow: bool) -> int:
-    """Show what happened to a lab, and go on until it runs, has failed or is gone."""
+    """Show the events of a lab.
+
+    The command goes on until the lab runs, has failed or is gone.
+    """
 
     async def work(client: Client) -> None:
         found = client.lab_events(user, name, after=after, follow_on=follow)
-        await (print_json(found) if output == "json" else show_lines(found, Console(highlight=False, soft_wrap=True)))
+        await (print_json(found) if output == "json" else print_events(found, Console(highlight=False, soft_wrap=True)))
 
     return target.run(work)
 
@@ -149,26 +163,26 @@ def events(*, target: Target, user: str, name: str, output: str, after: str | No
 @click.argument("user", required=False)
 @service_options
 @output_option
-@click.option("--limit", type=click.IntRange(1), metavar="COUNT", help="At most so many; default: all.")
+@click.option("--limit", type=click.IntRange(1), metavar="COUNT", help="List at most this many; default: all.")
 def list_labs(*, target: Target, user: str | None, output: str, limit: int | None) -> int:
     """List the labs of a user, or of all users."""
 
     async def work(client: Client) -> None:
         labs, unknown = await _listed(client, user, limit)
         if output == "json":
-            told = {"labs": [asdict(each) for each in labs], "unknown": unknown}
-            click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+            listed = {"labs": [asdict(found) for found in labs], "unknown": unknown}
+            click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
             return
         table = Table("user", "lab", "phase", "url or reason", box=None)
-        for each in labs:
-            why = each.reason.message if each.reason else ""
-            table.add_row(*map(Text, map(printable, (each.user, each.lab, each.phase, each.url or why))))
+        for found in labs:
+            reason = found.reason.message if found.reason else ""
+            table.add_row(*map(Text, map(printable, (found.user, found.lab, found.phase, found.url or reason))))
         if labs:
             Console(highlight=False, soft_wrap=True).print(table)
         else:
             click.echo("There are no labs.")
         if unknown:
-            click.echo(f"Not known, as their records cannot be read: {', '.join(unknown)}.", err=True)
+            click.echo(f"Users whose records cannot be read: {', '.join(unknown)}.", err=True)
 
     return target.run(work)
 
@@ -186,8 +200,8 @@ async def _listed(client: Client, user: str | None, limit: int | None) -> tuple[
     return labs[:limit], unknown
 
 
-async def _same(client: Client, user: str, name: str, start: str) -> Lab:
-    """Return the lab, if it is still that start of it."""
+async def _same_start(client: Client, user: str, name: str, start: str) -> Lab:
+    """Return the lab if it is still the one of this start."""
     try:
         found = await client.lab(user, name)
     except ProblemError as error:
@@ -195,7 +209,7 @@ async def _same(client: Client, user: str, name: str, start: str) -> Lab:
             raise
         raise CommandError("The lab was stopped while it was starting.") from None
     if found.start != start:
-        raise CommandError("Another start took the place of this one.")
+        raise CommandError("Another start has replaced this one.")
     return found
 
 
@@ -226,13 +240,13 @@ def _show(found: Lab) -> None:
 
 
 def _json(found: Lab, token: str | None = None) -> str:
-    made = {} if token is None else {"token": token}
-    return json.dumps({**asdict(found), **made}, indent=2, ensure_ascii=False)
+    secret = {} if token is None else {"token": token}
+    return json.dumps({**asdict(found), **secret}, indent=2, ensure_ascii=False)
 
 
-def _options(wanted: Wanted) -> dict[str, str]:
-    options = pairs(wanted["options"], "--option")
-    named = {key: value for key, value in (("size", wanted["size"]), ("image", wanted["image"])) if value is not None}
+def _options(request: StartRequest) -> dict[str, str]:
+    options = pairs(request["options"], "--option")
+    named = {key: value for key, value in (("size", request["size"]), ("image", request["image"])) if value is not None}
     if twice := sorted(options.keys() & named):
-        raise UsageError(f"--{twice[0]} and --option {twice[0]} are the same choice: give one of them.")
+        raise UsageError(f"--{twice[0]} and --option {twice[0]} are the same choice. Use only one of them.")
     return options | named

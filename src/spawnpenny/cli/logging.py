@@ -1,4 +1,4 @@
-"""Logging as JSON lines, or on a readable console. Nothing is set before ``configure_logs`` is called."""
+"""Logs as JSON lines or as text for a console. ``configure_logs`` sets them up."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 Style = Literal["json", "console"]
 
 _LEVELS: Final = {
-    # It has the query, in which there may be a token; web.audit has the same without.
+    # Its lines have the query, which may have a token; web.audit logs the same without it.
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "kubernetes_asyncio": logging.WARNING,
-    # Of a request that is no HTTP it quotes the first line, in which a token may be; web.audit has all others.
+    # It quotes the first line of a request that is not HTTP, which may have a token; web.audit logs all others.
     "aiohttp.server": logging.CRITICAL,
-    # It quotes the sub-protocols that a browser offers, of which one is a token of Bokeh's.
+    # It quotes the subprotocols that a browser offers, one of which may be a token of Bokeh.
     "aiohttp.websocket": logging.CRITICAL,
 }
 
 
 def configure_logs(style: Style, *, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Route structlog and the standard library's logging to one stream (default: stderr), in one style.
+    """Send the logs of structlog and of the standard library to one stream (default: stderr), in one style.
 
-    Every line carries the context variables that are bound, such as the request id. Tracebacks are written without
-    local variables, as those may hold a caller's env.
+    Every line has the bound context variables, such as the request id. Tracebacks have no local variables, as those may
+    hold a caller's environment.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [
@@ -60,13 +60,13 @@ def configure_logs(style: Style, *, level: str = "INFO", stream: TextIO | None =
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name, least in _LEVELS.items():
-        logging.getLogger(name).setLevel(least)
+    for name, minimum in _LEVELS.items():
+        logging.getLogger(name).setLevel(minimum)
 
 
 def _renderers(style: Style, stream: TextIO) -> list[Processor]:
     if style == "console":
         colors = stream.isatty()
-        plain = structlog.dev.plain_traceback  # the others print local variables
+        plain = structlog.dev.plain_traceback  # the other formatters print local variables
         return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

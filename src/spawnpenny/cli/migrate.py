@@ -210,9 +210,9 @@ def _script_usage(plan: Plan, script: Path) -> Iterator[str]:
     yield from _listed("The script leaves alone:", plan.left)
 
 
-def _listed(title: str, lines: list[str]) -> Iterator[str]:
-    if lines:
+def _listed(title: str, items: list[str]) -> Iterator[str]:
+    if items:
         yield ""
         yield title
         yield ""
-        yield from (f"  - {line}" for line in lines)
+        yield from (f"  - {item}" for item in items)

@@ -1,4 +1,4 @@
-"""Options of several subcommands."""
+"""Options that several subcommands share."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ settings_option = click.option(
     "file",
     metavar="FILE",
     type=click.Path(dir_okay=False),
-    help="The settings file; default: $SPAWNPENNY_SETTINGS, else none.",
+    help="The settings file; default: $SPAWNPENNY_SETTINGS, or none.",
 )

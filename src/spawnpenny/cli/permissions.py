@@ -1,4 +1,4 @@
-"""``spawnpenny permissions``: print the rights that the service and the broker need of Kubernetes."""
+"""``spawnpenny permissions``: print the Kubernetes rights of the service and the broker."""
 
 from __future__ import annotations
 
@@ -44,13 +44,14 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "yaml", "json", "kustomize"]),
     default="table",
     show_default=True,
-    help="A table to read, the roles and bindings as manifests, or a component for an overlay.",
+    help="A table, the manifests of roles and bindings, or a component for an overlay.",
 )
 def permissions(file: str | None, overlay: Path | None, rendered: Path | None, output: str) -> None:
-    """Print the rights that the service and the broker need of Kubernetes, for exactly the plugins in the settings.
+    """Print the Kubernetes rights of the service and the broker.
 
-    The manifests have no service accounts and no namespaces: those are the deployment's. The kustomize component gives
-    the roles of the base these rights, and the fence these names and openings; with --overlay it is written there.
+    They are exactly the rights that the settings and their plugins need. The manifests have no ServiceAccounts and
+    namespaces, which belong to the deployment. The kustomize component gives these rights to the roles of the base, and
+    the names and openings of the settings to the fence; with --overlay it is written into the overlay.
     """
     with placeholder_component(overlay) if overlay is not None else nullcontext():
         deployment = deployment_of(file, overlay, rendered)
@@ -58,7 +59,7 @@ def permissions(file: str | None, overlay: Path | None, rendered: Path | None, o
     grants = gather(settings, load_plugins(settings))
     if output == "kustomize":
         orders = _orders(settings) if deployment is None else deployment.orders()
-        _give_component(make_manifests(grants, settings), make_fence(settings, orders), settings, overlay)
+        _output_component(make_manifests(grants, settings), make_fence(settings, orders), settings, overlay)
     elif output == "table":
         click.echo("\n".join((*make_table(grants, settings), "", *_notes(settings))))
     elif output == "yaml":
@@ -71,31 +72,36 @@ def permissions(file: str | None, overlay: Path | None, rendered: Path | None, o
 def _orders(settings: Settings) -> Orders:
     path = settings.broker.orders
     if path is not None and not Path(path).is_file():
-        click.echo(f"There is no orders file {path} here: the fence opens nothing for orders. Use --overlay.", err=True)
+        click.echo(
+            f"The orders file {path} does not exist here, so the fence has no openings for orders. Use --overlay.",
+            err=True,
+        )
         return Orders()
     return OrdersFile(path).read()
 
 
-def _give_component(manifests: list[Manifest], fence: list[Manifest], settings: Settings, overlay: Path | None) -> None:
+def _output_component(
+    manifests: list[Manifest], fence: list[Manifest], settings: Settings, overlay: Path | None
+) -> None:
     if not settings.broker.separate:
-        raise exits.UsageError("broker.separate is false, and the base has roles for two accounts: use --output yaml.")
+        raise exits.UsageError("broker.separate is false, but the base has roles for two accounts. Use --output yaml.")
     text = make_component(manifests, fence)
     if overlay is None:
         click.echo(text, nl=False)
         return
     click.echo(f"Written: {write_component(overlay, text)}")
     if not includes_component(overlay):
-        click.echo(f"The overlay does not take it in yet: add `- {FOLDER}` to its components, after all others.")
+        click.echo(f"The overlay does not use it yet: add `- {FOLDER}` to its components, after all others.")
 
 
 def _notes(settings: Settings) -> Iterator[str]:
     if settings.broker.separate:
         role = settings.broker.role
-        yield f"The broker binds the ClusterRole {role} for the service in each user namespace. For itself it binds"
-        yield f"{release_role(settings.broker)} in a namespace that it is to delete. It binds no others."
+        yield f"The broker binds the ClusterRole {role} for the service in each user namespace. Before it deletes a"
+        yield f"namespace, it binds {release_role(settings.broker)} for itself. It binds no other roles."
     else:
         yield (
-            "broker.separate is false: the service has the broker's rights too, and whoever takes it over can bind "
+            "broker.separate is false: the service has the broker's rights, too. An intruder could bind "
             f"the ClusterRole {settings.broker.role} in any namespace."
         )
     yield "JupyterHub and the labs need no rights."

@@ -1,4 +1,4 @@
-"""``spawnpenny pipeline``: print the steps of a spawn in their order, and why."""
+"""``spawnpenny pipeline``: print the steps of a spawn in their order, with the reasons."""
 
 from __future__ import annotations
 
@@ -20,26 +20,35 @@ if TYPE_CHECKING:
 
 @click.command()
 @settings_option
-@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), default=Kind.LAB.value, show_default=True)
-@click.option("--all", "everything", is_flag=True, help="Show too which names in after and before are ignored.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in Kind]),
+    default=Kind.LAB.value,
+    show_default=True,
+    help="The kind of spawn.",
+)
+@click.option("--all", "everything", is_flag=True, help="Show the ignored names in after and before, too.")
 def pipeline(file: str | None, kind: str, *, everything: bool) -> None:
-    """Print the steps of a spawn: their order, why each is where it is, and what runs side by side."""
+    """Print the steps of a spawn in their order.
+
+    It also shows the reasons for the order, and the steps that run side by side.
+    """
     plugins = load_plugins(load_settings(file))
     ordered = plugins.pipelines[Kind(kind)]
     if ordered.steps and not plugins.provides(ordered.kind):
-        click.echo(f"No loaded plugin makes spawns of the kind {kind}: these are only the steps that all kinds share.")
-    for line in (*_lines(ordered, plugins), *_ignored(ordered, everything=everything)):
+        click.echo(f"No loaded plugin makes spawns of the kind {kind}. These are only the steps that all kinds share.")
+    for line in (*_format(ordered, plugins), *_ignored(ordered, everything=everything)):
         click.echo(line)
 
 
-def _lines(ordered: Ordered, plugins: Plugins) -> Iterator[str]:
+def _format(ordered: Ordered, plugins: Plugins) -> Iterator[str]:
     if not ordered.steps:
         yield f"No loaded plugin has a step for the kind {ordered.kind}."
     steps = {step.name: step for step in ordered.steps}
     width = max(map(len, steps), default=0)
     for number, wave in enumerate(ordered.waves, start=1):
-        beside = "  (side by side)" if len(wave) > 1 else ""
-        yield f"{number}.{beside}"
+        together = "  (side by side)" if len(wave) > 1 else ""
+        yield f"{number}.{together}"
         for name in wave:
             why = "; ".join(ordered.why(name)) or "needs nothing"
             yield f"   {name:{width}}  {plugins.origin[name]}, scope {steps[name].scope}: {why}"
@@ -51,4 +60,4 @@ def _ignored(ordered: Ordered, *, everything: bool) -> Iterator[str]:
             yield f"ignored: {step} says {word} {name}, which no loaded plugin has"
     elif ordered.unknown:
         names = ", ".join(sorted({name for _, _, name in ordered.unknown}))
-        yield f"ignored, as no loaded plugin has it: {names} (--all says who names it)"
+        yield f"ignored, as no loaded plugin has it: {names} (--all shows which steps name it)"

@@ -1,4 +1,4 @@
-"""``spawnpenny plugins``: print the installed plugins, also where they do not fit together."""
+"""``spawnpenny plugins``: print the installed plugins, even if they do not fit together."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 @click.command()
 @settings_option
 def plugins(file: str | None) -> int:
-    """Print the installed plugins, where each is from, whether the settings load it, and its steps.
+    """Print the installed plugins and their steps.
 
-    Where the plugins do not fit together, it says why, after what can be said of them.
+    It also shows their distributions, and which plugins the settings load. If the plugins do not fit together, the
+    reason follows.
     """
     settings = load_settings(file)
     try:
@@ -53,19 +54,25 @@ def _print(found: Iterable[Row]) -> None:
 
 
 def _unloaded(settings: Settings) -> Iterator[Row]:
-    """Yield what can be said of plugins that are not loaded, as they do not fit together."""
+    """Yield the known facts about plugins that cannot be loaded together."""
     installed = sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)
     for entry in installed:
         source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
         desired = entry.name in settings.plugins
-        yield entry.name, "wanted" if desired else "no", source, entry.value, _steps(entry, settings) if desired else ""
+        yield (
+            entry.name,
+            "requested" if desired else "no",
+            source,
+            entry.value,
+            _steps(entry, settings) if desired else "",
+        )
     for name in sorted(settings.plugins.keys() - {entry.name for entry in installed}):
-        yield name, "wanted", "not installed", "", ""
+        yield name, "requested", "not installed", "", ""
 
 
 def _steps(entry: EntryPoint, settings: Settings) -> str:
     try:
         hook = entry.load().spawnpenny_steps
         return ", ".join(step.name for step in hook(**dict.fromkeys(signature(hook).parameters, settings)))
-    except Exception:  # noqa: BLE001 - the plugin may be what is wrong
+    except Exception:  # noqa: BLE001 - the plugin itself may be the broken part
         return "?"

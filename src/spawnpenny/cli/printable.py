@@ -1,4 +1,4 @@
-"""Text from elsewhere, made safe for a terminal."""
+"""Text from a service, made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from __future__ import annotations
 def printable(text: str) -> str:
     r"""Return a text with its control characters written as escapes, such as ``\x1b``.
 
-    What a service answers may quote what a user's program wrote: a terminal would obey it.
+    Answers of a service may quote the output of a user's program, and a terminal would obey its control characters.
     """
-    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

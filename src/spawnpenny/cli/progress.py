@@ -1,4 +1,4 @@
-"""Show the progress of a spawn: as a live table on a terminal, as a line an event elsewhere."""
+"""Show the progress of a spawn: as a live table on a terminal, else as one line for each event."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _STYLES: Final = {
 }
 
 
-def print_event(console: Console, event: Event, began: float) -> None:
-    """Print an event; ``began`` is the time of the first one. Where it is no terminal, it is one line."""
+def print_event(console: Console, event: Event, first_time: float) -> None:
+    """Print an event; ``first_time`` is the time of the first event. Outside of a terminal it takes one line."""
     style = _STYLES.get(event.state or "", "yellow" if event.severity == "warning" else "")
-    when, message = f"{event.time - began:8.2f} s", Text(printable(event.message), style=style)
+    when, message = f"{event.time - first_time:8.2f} s", Text(printable(event.message), style=style)
     if not console.is_terminal:
         console.print(Text.assemble(when, "  ", message), soft_wrap=True)
         return
@@ -41,34 +41,42 @@ def print_event(console: Console, event: Event, began: float) -> None:
 
 
 def event_json(event: Event) -> str:
-    """Return an event as a line of JSON, as the service sent it."""
+    """Return an event as one line of JSON, as the service sent it."""
     return json.dumps({key: value for key, value in asdict(event).items() if value is not None}, ensure_ascii=False)
 
 
 @dataclass
 class Progress:
-    """The progress of a spawn, by its events. It renders itself, so that the user sees that it goes on."""
+    """The progress of a spawn, by its events, which rich renders again and again.
 
-    what: str
-    began: float = 0.0
+    Attributes:
+        title: The name of the spawn, for the first line.
+        first_time: The time of the first event.
+        phase: The phase of the spawn.
+        message: The last message that is not about a step.
+        steps: By name: the state, its time, and the seconds that the step took to its end.
+        spinner: The animation; None once nothing more happens.
+
+    """
+
+    title: str
+    first_time: float = 0.0
     phase: str = "requested"
-    told: str = ""
+    message: str = ""
     steps: dict[str, tuple[str, float, float | None]] = field(default_factory=dict)
-    """By name: the state, when it came to it, and the seconds that it took to the end."""
     spinner: Spinner | None = field(default_factory=lambda: Spinner("dots"))
-    """None once nothing further happens."""
 
-    def take(self, event: Event) -> None:
-        """Take in the next event."""
-        self.began = self.began or event.time
+    def update(self, event: Event) -> None:
+        """Update the progress by the next event."""
+        self.first_time = self.first_time or event.time
         if event.step and event.state:
             state, since, _ = self.steps.get(event.step, (event.state, event.time, None))
             took = event.time - since if state == "running" and event.state != "running" else None
             self.steps[event.step] = (event.state, event.time, took)
         elif event.phase:
-            self.phase, self.told = event.phase, "" if event.message == event.phase else event.message
+            self.phase, self.message = event.phase, "" if event.message == event.phase else event.message
         else:
-            self.told = event.message
+            self.message = event.message
 
     def __rich__(self) -> Table:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -78,27 +86,27 @@ class Progress:
             shown = "" if seconds is None else f"{max(0.0, seconds):.1f} s"
             table.add_row(Text(name), Text(state, style=_STYLES.get(state, "")), shown)
         frame = Table.grid()
-        title = Text(f"{self.what}: {self.phase}")
+        heading = Text(f"{self.title}: {self.phase}")
         if self.spinner:
-            self.spinner.update(text=title)
-        frame.add_row(self.spinner or title)
+            self.spinner.update(text=heading)
+        frame.add_row(self.spinner or heading)
         frame.add_row(table)
-        if self.told:
-            frame.add_row(Text(printable(self.told)))
+        if self.message:
+            frame.add_row(Text(printable(self.message)))
         return frame
 
 
-async def show(events: AsyncIterator[Event], console: Console, what: str) -> None:
-    """Show the events of a spawn as they come, to their end; why it failed is for the caller to say."""
+async def show(events: AsyncIterator[Event], console: Console, title: str) -> None:
+    """Show the events of a spawn until they end; the caller shows the reason of a failure."""
     events = _without_reasons(events)
     if not console.is_terminal:
-        await show_lines(events, console)
+        await print_events(events, console)
         return
-    progress = Progress(what)
+    progress = Progress(title)
     with Live(progress, console=console, refresh_per_second=8):
         try:
             async for event in events:
-                progress.take(event)
+                progress.update(event)
         finally:
             progress.spinner = None
 
@@ -108,18 +116,18 @@ async def _without_reasons(events: AsyncIterator[Event]) -> AsyncIterator[Event]
         yield replace(event, message=event.phase) if event.phase and event.code else event
 
 
-async def show_lines(events: AsyncIterator[Event], console: Console) -> None:
-    """Show each event in a line; a reason that comes with two phases is shown once."""
-    began: float | None = None
+async def print_events(events: AsyncIterator[Event], console: Console) -> None:
+    """Print each event on one line; print a reason that two phases share only once."""
+    first_time: float | None = None
     reason = ""
     async for event in events:
-        began = event.time if began is None else began
+        first_time = event.time if first_time is None else first_time
         again = bool(event.phase and event.code and event.message == reason)
         reason = event.message if event.code else reason
-        print_event(console, replace(event, message=str(event.phase)) if again else event, began)
+        print_event(console, replace(event, message=str(event.phase)) if again else event, first_time)
 
 
 async def print_json(events: AsyncIterator[Event]) -> None:
-    """Print each event as a line of JSON, as it comes."""
+    """Print each event as one line of JSON."""
     async for event in events:
         click.echo(event_json(event))

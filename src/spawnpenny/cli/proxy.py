@@ -27,20 +27,26 @@ VARIABLE: Final = "SPAWNPENNY_PROXY_TOKEN"
 
 @click.command()
 @settings_option
-@click.option("--token-file", metavar="FILE", help=f"Holds the proxy's token; default: the token is in ${VARIABLE}.")
+@click.option("--token-file", metavar="FILE", help=f"A file with the proxy's token; default: the token in ${VARIABLE}.")
 @click.option(
     "--drain",
     metavar="SECONDS",
     type=click.FloatRange(0, 86_400),
     default=0,
     show_default=True,
-    help="How long, when asked to end, to wait for the connections that there are.",
+    help="At the end, wait this long for open connections.",
 )
-@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="INFO",
+    show_default=True,
+    help="The least severe level to log.",
+)
 def proxy(file: str | None, token_file: str | None, drain: float, log_level: str) -> None:
-    """Run the proxy of Dask clusters until it is asked to end (SIGTERM, Ctrl-C).
+    """Run the proxy of Dask clusters until SIGTERM or Ctrl-C.
 
-    Its token needs the scope routes. It holds no rights in Kubernetes, and no key of any cluster.
+    Its token needs the scope routes. The proxy has no rights in Kubernetes, and no keys of Dask clusters.
     """
     settings = load_settings(file)
     configure_logs("console" if sys.stderr.isatty() else "json", level=log_level)
@@ -53,11 +59,11 @@ async def _run(settings: Settings, token: str, drain: float) -> None:
     async with running_proxy(settings, token) as proxy:
         where = {"host": settings.gateway.host, "port": proxy.port, "dashboard_port": proxy.dashboard_port}
         gc.collect()
-        gc.freeze()  # what is there now stays: looking it through again and again would hold connections up
+        gc.freeze()  # these objects live on: collecting them again and again would delay connections
         log.info("listening", **where, service=settings.gateway.service)
         try:
             await proxy.supervisor.given_up.wait()
-            raise CommandError("A task that the proxy cannot do without keeps failing; the log says which and why.")
+            raise CommandError("An essential task of the proxy keeps failing. The log has its name and the error.")
         finally:
             await proxy.stop_listening()
             log.info("ending", connections=len(proxy.passthrough))  # from here on, new connections are refused
@@ -68,7 +74,7 @@ def _token(file: str | None) -> str:
     if file is None:
         token = os.environ.get(VARIABLE, "")
         if not token.strip():
-            raise UsageError(f"Name the file with the proxy's token by --token-file, or set ${VARIABLE}.")
+            raise UsageError(f"The proxy's token is missing. Name its file with --token-file, or set ${VARIABLE}.")
         return token.strip()
     try:
         token = Path(file).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Open the cluster and the broker that a service runs on."""
+"""The runtime of a service: its cluster, its broker and its web server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def state_folder() -> Path:
-    """Return where this person's programs keep their state (XDG Base Directory Specification)."""
+    """Return the folder for the state of this user's programs (XDG Base Directory Specification)."""
     given = os.environ.get("XDG_STATE_HOME", "")
     base = Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "state"
     return base / "spawnpenny"
@@ -42,10 +42,14 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The running service, with its port and its cluster.
+    """A running service.
 
-    ``replaced`` is set when another process has taken this one's place, ``given_up`` when a task that it cannot do
-    without keeps failing.
+    Attributes:
+        port: The port on which it listens.
+        cluster: Its cluster.
+        replaced: Set when another process has taken its place.
+        given_up: Set when an essential task keeps failing.
+
     """
 
     port: int
@@ -62,16 +66,16 @@ async def serving(
     move: bool = False,
     supervisor: Supervisor | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve what the settings say until the context ends.
+    """Run the service until the context ends.
 
     Args:
-        settings: All of it.
+        settings: The settings.
         extra: Further plugins, by name.
-        move: Take a free port where the wanted one is taken.
-        supervisor: What looks after all tasks.
+        move: Use a free port if the port of the settings is taken.
+        supervisor: The supervisor of all tasks.
 
     Raises:
-        SettingsError, PluginError: They do not allow it.
+        SettingsError, PluginError: The service cannot run with these settings or plugins.
 
     """
     plugins, certificate = load_plugins(settings, extra=extra), certificate_of(settings.web)
@@ -94,7 +98,7 @@ async def serving(
 
 
 def open_broker(cluster: Cluster, settings: Settings, supervisor: Supervisor) -> AbstractAsyncContextManager[Broker]:
-    """Open the way to the broker: by claims to the one that has its own account, or the one in this process."""
+    """Open the broker: a client of the separate one, or a broker in this process."""
     if settings.broker.separate and settings.cluster == "kubernetes":
         return run_broker_client(cluster, settings, supervisor=supervisor)
     return run_local_broker(cluster, settings, supervisor=supervisor)
@@ -102,10 +106,10 @@ def open_broker(cluster: Cluster, settings: Settings, supervisor: Supervisor) ->
 
 @asynccontextmanager
 async def open_cluster(settings: Settings, *, meter: Meter | None = None) -> AsyncIterator[Cluster]:
-    """Open the cluster that the settings name, and close it when the context ends; ``meter`` counts the calls.
+    """Open the cluster of the settings, and close it when the context ends; ``meter`` counts the calls.
 
     Raises:
-        SettingsError: It cannot be opened.
+        SettingsError: The cluster cannot be opened.
 
     """
     if settings.cluster == "embedded":
@@ -119,7 +123,7 @@ async def open_cluster(settings: Settings, *, meter: Meter | None = None) -> Asy
 
 
 async def _make_namespaces(cluster: Cluster, settings: Settings) -> None:
-    """Make what a deployment on Kubernetes makes by its manifests."""
+    """Create the namespaces that a deployment on Kubernetes gets from its manifests."""
     for name in (settings.namespaces.state, settings.namespaces.provision):
         try:
             await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})

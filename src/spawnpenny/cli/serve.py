@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @settings_option
-@click.option("--host", help="Where to listen, instead of the setting web.host.")
-@click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of the setting web.port; 0 for any.")
-@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="INFO")
+@click.option("--host", metavar="ADDRESS", help="The address to listen on; default: the setting web.host.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="The port; default: the setting web.port. 0 for any free port."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="INFO",
+    show_default=True,
+    help="The least severe level to log.",
+)
 def serve(file: str | None, host: str | None, port: int | None, log_level: str) -> None:
-    """Run the service until it is asked to end (SIGTERM, Ctrl-C).
+    """Run the service until SIGTERM or Ctrl-C.
 
-    What is under way then is left as it is; the service that starts next goes on with it.
+    Spawns that are starting or stopping then stay as they are; the next service continues with them.
     """
     settings = load_settings(file)
     web = settings.web
@@ -45,20 +53,22 @@ async def run_server(settings: Settings, *, supervisor: Supervisor | None = None
     """Run the service until cancelled.
 
     Raises:
-        CommandError: It cannot do its work any more, or another process has taken its place.
+        CommandError: An essential task keeps failing, or another process has taken its place.
 
     """
     log = structlog.get_logger("spawnpenny.serve")
     async with serving(settings, supervisor=supervisor) as served:
         log.info("listening", host=settings.web.host, port=served.port, cluster=settings.cluster)
         if not settings.tokens:
-            log.warning("there are no tokens in the settings: only what other authenticators know is let in")
+            log.warning("the settings have no tokens: only credentials that other authenticators know are accepted")
         try:
             await until_first(served.replaced.wait(), served.given_up.wait())
             if served.given_up.is_set():
                 raise CommandError(
-                    "A task that the service cannot do without keeps failing; the log says which and why."
+                    "An essential task of the service keeps failing. The log has its name and the error."
                 )
-            raise CommandError("Another process took the place of this one: replicas.name has to differ for each.")
+            raise CommandError(
+                "Another process has taken the place of this one. The setting replicas.name has to be unique."
+            )
         finally:
             log.info("ending")

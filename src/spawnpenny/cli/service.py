@@ -1,4 +1,4 @@
-"""Options and error handling of the subcommands that call a running service."""
+"""Options and error messages of the subcommands that call a running service."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Work = Callable[[Client], Awaitable[int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A service, as the command line names it."""
+    """The URL and the token of a service, from the command line."""
 
     url: str
     token: str
 
     def run(self, work: Work, *, interrupted: str = "") -> int:
-        """Open a client, have it do the work, and return the exit code; ``interrupted`` is said after a Ctrl-C.
+        """Open a client, run the work with it, and return the exit code; print ``interrupted`` after Ctrl-C.
 
         Raises:
-            RefusedError: The service refuses; the message is its own.
-            CommandError: It cannot be reached, or fails.
+            RefusedError: The service refuses; with its message.
+            CommandError: The service cannot be reached, or fails.
 
         """
         code: int | None = None
@@ -48,15 +48,15 @@ class Target:
         try:
             finished = run_until_signal(run())
         except ClientError as error:
-            raise worded(error) from None
+            raise command_error(error) from None
         if not finished:
             click.echo(interrupted or "Ended.", err=True)
             return FAILED
         return DONE if code is None else code
 
 
-def worded(error: ClientError) -> CommandError:
-    """Return the message for an error, and its exit code."""
+def command_error(error: ClientError) -> CommandError:
+    """Return the error of the command for an error of the client, with its message and exit code."""
     if not isinstance(error, ProblemError):
         return CommandError(str(error))
     if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -66,14 +66,14 @@ def worded(error: ClientError) -> CommandError:
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say where the service is; it gets a ``target``."""
+    """Add --url and --token-file to a command, which gets a ``target``."""
 
-    @click.option("--url", envvar=_URL, metavar="URL", help=f"Where the service is; default: ${_URL}.")
+    @click.option("--url", envvar=_URL, metavar="URL", help=f"The URL of the service; default: ${_URL}.")
     @click.option(
         "--token-file",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help=f"A file with the token; default: the token is in ${_TOKEN}.",
+        help=f"A file with the token; default: the token in ${_TOKEN}.",
     )
     @functools.wraps(command)
     def with_target(url: str | None, token_file: str | None, **more: Any) -> Any:
@@ -83,15 +83,15 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or programs."
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The format of the output."
 )
 
 
 def _target(url: str | None, token_file: str | None) -> Target:
     if not url:
-        raise UsageError(f"Say where the service is: with --url, or in ${_URL}.")
+        raise UsageError(f"The URL of the service is missing. Use --url, or set ${_URL}.")
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{url!r} is no URL of a service: it begins with http:// or https://.")
+        raise UsageError(f"{url!r} is not the URL of a service: it has to begin with http:// or https://.")
     return Target(url, _token(token_file))
 
 
@@ -99,7 +99,7 @@ def _token(file: str | None) -> str:
     if file is None:
         token = os.environ.get(_TOKEN, "").strip()
         if not token:
-            raise UsageError(f"Send a token: in ${_TOKEN}, or in a file that --token-file names.")
+            raise UsageError(f"The token is missing. Set ${_TOKEN}, or name a file with --token-file.")
     else:
         try:
             token = Path(file).read_text(encoding="utf-8").strip()
@@ -109,5 +109,5 @@ def _token(file: str | None) -> str:
         if not token:
             raise UsageError(f"The token file {file} is empty.")
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError("The token has characters that no token has.")
+        raise UsageError("The token has spaces or other characters that are not allowed in a token.")
     return token

@@ -1,4 +1,4 @@
-"""End work in good order when the process is asked to end."""
+"""Run work that a signal ends in good order."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_until_signal(work: Coroutine[Any, Any, None]) -> bool:
-    """Run work to its end, and return whether it came there.
+    """Run work, and return whether it finished by itself.
 
-    The first SIGINT, SIGTERM or SIGHUP cancels it; what it then cleans up is waited for, and further signals change
-    nothing. A terminal that is closed sends SIGHUP; under ``nohup`` that stays ignored.
+    The first SIGINT, SIGTERM or SIGHUP cancels the work and waits for its cleanup; further signals change nothing. A
+    closing terminal sends SIGHUP; under ``nohup`` it stays ignored.
     """
     return asyncio.run(_run(work))
 
 
 async def _run(work: Coroutine[Any, Any, None]) -> bool:
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    asked = False
+    signalled = False
 
-    def ask() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
+    def cancel() -> None:
+        nonlocal signalled
+        if not signalled:
+            signalled = True
             task.cancel()
 
-    for number in _ENDING:
+    for number in _SIGNALS:
         if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue
-        loop.add_signal_handler(number, ask)
+        loop.add_signal_handler(number, cancel)
     try:
         await task
     except asyncio.CancelledError:
-        if not asked:
+        if not signalled:
             raise
-    return not asked
+    return not signalled

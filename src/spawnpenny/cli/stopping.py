@@ -1,4 +1,4 @@
-"""Options and waiting of the commands that stop something."""
+"""Options of the commands that stop something, and the wait until it is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Stopping(Protocol):
-    """The spawn that is being stopped; ``grace`` are the seconds that its pods may take beside."""
+    """A spawn that is being stopped; ``grace`` is the grace period of its pods in seconds."""
 
     @property
     def grace(self) -> float: ...
@@ -26,14 +26,14 @@ T = TypeVar("T", bound=Stopping)
 
 def stop_options(command: F) -> F:
     """Add ``--wait/--no-wait`` and ``--timeout``."""
-    wait = click.option("--wait/--no-wait", default=True, help="Return when it is gone.")
+    wait = click.option("--wait/--no-wait", default=True, help="Wait until it is gone; the default.")
     timeout = click.option(
         "--timeout",
         type=click.FloatRange(0),
         default=_WAIT,
         show_default=True,
         metavar="SECONDS",
-        help="How long it may take, beside the grace period of its pods.",
+        help="Time limit, in addition to the grace period of its pods.",
     )
     return wait(timeout(command))
 
@@ -42,17 +42,17 @@ async def is_gone(stop: Callable[[float, T | None], Awaitable[T | None]], what: 
     """Stop something; return whether it is gone.
 
     Args:
-        stop: Asks for it to be stopped within so many seconds; it is given the answer before, if there was one.
-        what: What it is, in the message.
-        seconds: How long it may take, beside its grace period; None: it is not waited for.
+        stop: Sends the request and waits some seconds; gets the previous answer, and returns None once it is gone.
+        what: The noun for the message.
+        seconds: The time limit, in addition to the grace period; None to return at once.
 
     Raises:
         CommandError: It was not gone in time.
 
     """
-    there = await stop(seconds or 0, None)
-    if there is None or seconds is None:
-        return there is None
-    if there.grace and await stop(there.grace, there) is None:
+    existing = await stop(seconds or 0, None)
+    if existing is None or seconds is None:
+        return existing is None
+    if existing.grace and await stop(existing.grace, existing) is None:
         return True
-    raise CommandError(f"The {what} was not gone after {seconds:g} seconds; it goes on being stopped.")
+    raise CommandError(f"The {what} was not gone after {seconds:g} seconds. The service keeps stopping it.")

@@ -1,4 +1,4 @@
-"""``spawnpenny try``: rehearse what users would get, before anybody is there."""
+"""``spawnpenny try``: rehearse the spawns that users could start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
 from spawnpenny.cli.deployment import deployment_of, deployment_options
 from spawnpenny.cli.options import settings_option
-from spawnpenny.cli.try_server import ask
+from spawnpenny.cli.try_server import rehearse_on_server
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
 from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
@@ -36,29 +36,35 @@ _NARROWEST, _WIDEST = 60, 120
 @click.command("try")
 @settings_option
 @deployment_options
-@click.option("--user", help="For this user alone; default: a sample user, and some of long and unusual names.")
+@click.option(
+    "--user", metavar="NAME", help="Only for this user; default: a sample user, and users with long and unusual names."
+)
 @click.option("--groups", default="", metavar="A,B", help="The user's groups.")
-@click.option("--name", default=DEFAULT_LAB, metavar="SERVER", help="The lab's name, as a named server has one.")
+@click.option("--name", default=DEFAULT_LAB, metavar="SERVER", help="The name of the lab, as for a named server.")
 @click.option(
     "--option",
     "options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Choose this, as in the form or in a cluster's options; rehearse that spawn alone.",
+    help="A choice, as in the form or in the cluster options; rehearse only this spawn.",
 )
-@click.option("--kind", type=click.Choice([Kind.LAB, Kind.DASK]), help="Labs or Dask clusters alone.")
-@click.option("--server", is_flag=True, help="Have the real API server judge by dry run, as the service's account.")
-@click.option("--claim", is_flag=True, help="With --server: have the broker make the user's namespace, and release it.")
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="With --server: instead of the pod's own account.")
-@click.option("--all", "every", is_flag=True, help="Rehearse each combination of choices, not each choice in turn.")
+@click.option("--kind", type=click.Choice([Kind.LAB.value, Kind.DASK.value]), help="Only labs, or only Dask clusters.")
+@click.option("--server", is_flag=True, help="Check by a dry run at the real API server, as the service's account.")
+@click.option("--claim", is_flag=True, help="With --server: let the broker make the user's namespace, and release it.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False),
+    help="With --server: a kubeconfig; default: the pod's ServiceAccount.",
+)
+@click.option("--all", "every", is_flag=True, help="Rehearse all combinations of choices, not only each choice.")
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "yaml"]),
     default="text",
     show_default=True,
-    help="A text to read; all of it for programs; or the manifests of the first spawn alone.",
+    help="Text; everything as JSON; or only the manifests of the first spawn as YAML.",
 )
-def try_(  # noqa: PLR0913, PLR0917 - its options
+def try_(  # noqa: PLR0913, PLR0917 - one argument for each option
     file: str | None,
     overlay: Path | None,
     rendered: Path | None,
@@ -74,10 +80,12 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
     claim: bool,
     every: bool,
 ) -> int:
-    """Rehearse what users would get: make the manifests of each choice, and report every refusal at once.
+    """Rehearse the spawns that users could start.
 
-    Nothing is made: no step runs, and without --server no cluster is needed. It ends with 0 where everything would
-    start, with 1 where something would not, and with 2 where the settings or the choices are wrong.
+    It makes the manifests for each choice, and reports all refusals at once. Nothing is created: no step runs, and
+    without --server no cluster is needed.
+
+    Exit codes: 0 if everything would start, 1 if something would not, 2 if the settings or the choices are wrong.
     """
     selection = _selection(user, groups, name, options, kind, every=every)
     deployment = deployment_of(file, overlay, rendered)
@@ -92,8 +100,9 @@ def try_(  # noqa: PLR0913, PLR0917 - its options
         found = replace(found, problems=tuple(problem for problem in found.problems if problem.code != "fence"))
     if server:
         _demand_kubernetes(loaded.settings)
-        asking = ask(loaded.settings, loaded.plugins, selection, found, kubeconfig=kubeconfig, claim=claim)
-        found = asyncio.run(asking)
+        found = asyncio.run(
+            rehearse_on_server(loaded.settings, loaded.plugins, selection, found, kubeconfig=kubeconfig, claim=claim)
+        )
     _show(found, output)
     if loaded.problems:
         return exits.USAGE
@@ -114,7 +123,7 @@ def _show(found: Rehearsal, output: str) -> None:
 
 def _demand_kubernetes(settings: Settings) -> None:
     if settings.cluster != "kubernetes":
-        raise exits.UsageError("--server asks a Kubernetes API server; these settings have another cluster.")
+        raise exits.UsageError("--server needs a Kubernetes API server, but these settings are for another cluster.")
 
 
 def _selection(
@@ -147,5 +156,5 @@ def _refuse_options(found: Rehearsal) -> None:
 
 
 def report_width() -> int:
-    """Return how many columns a report has: those of the terminal, within what reads well."""
+    """Return the columns of a report: those of the terminal, between 60 and 120."""
     return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)

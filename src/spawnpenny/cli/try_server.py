@@ -1,4 +1,4 @@
-"""The part of ``spawnpenny try`` that talks to a real API server."""
+"""The part of ``spawnpenny try`` that uses a real API server."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from spawnpenny.settings.model import Settings
 
 _SERVER: Final = "rehearsal"
-"""The name of the lab that the API server is asked about: most likely one that nobody has."""
+"""The name of the rehearsed lab, which is most likely not in use."""
 
 
-async def ask(
+async def rehearse_on_server(
     settings: Settings,
     plugins: Plugins,
     selection: Selection,
@@ -35,18 +35,18 @@ async def ask(
     kubeconfig: str | None,
     claim: bool,
 ) -> Rehearsal:
-    """Return a rehearsal with what the API server says, of a user who has a namespace.
+    """Add the answers of the API server to a rehearsal, for a user who has a namespace.
 
     Args:
         settings: The settings.
         plugins: Their plugins.
-        selection: The spawns that were rehearsed.
-        found: What is known without a cluster.
-        kubeconfig: A file; None for the pod's own account, or kubectl's.
-        claim: Have the broker make the user's namespace where there is none, and release it afterwards.
+        selection: The rehearsed spawns.
+        found: The rehearsal without a cluster.
+        kubeconfig: A kubeconfig; None for the pod's ServiceAccount, or kubectl's kubeconfig.
+        claim: Let the broker make the user's namespace if there is none, and release it afterwards.
 
     """
-    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - slow, and only for this
+    from spawnpenny.kubernetes.client import KubernetesCluster  # noqa: PLC0415 - a slow import
 
     configure_logs("console", level="ERROR")
     async with (
@@ -57,15 +57,15 @@ async def ask(
             return replace(found, problems=(*found.problems, no_namespace_problem(selection.username)))
         name = selection.name if selection.name != DEFAULT_LAB else _SERVER
         chosen = replace(selection, username=tenant.username, name=name)
-        asked = await dry_run(rehearse(settings, plugins, chosen), cluster)
-        return _joined(found, asked)
+        dry = await dry_run(rehearse(settings, plugins, chosen), cluster)
+        return _joined(found, dry)
 
 
 @asynccontextmanager
 async def _tenant(
     cluster: KubernetesCluster, settings: Settings, username: str | None, *, claim: bool
 ) -> AsyncIterator[Tenant | None]:
-    """Provide a user with a namespace: an existing one, or one that is made as long as the context lasts."""
+    """Yield a user who has a namespace, or for whom the broker makes one until the context ends."""
     tenant = await find_tenant(cluster, settings, username)
     if tenant is not None or not claim:
         yield tenant
@@ -79,15 +79,15 @@ async def _tenant(
             await broker.release_namespace(username, uid)
 
 
-def _joined(found: Rehearsal, asked: Rehearsal) -> Rehearsal:
-    """Return what is known without a cluster, and what the API server said of the same spawns."""
+def _joined(found: Rehearsal, dry: Rehearsal) -> Rehearsal:
+    """Return a rehearsal with the problems that a dry run of the same spawns found, too."""
     known = {(problem.setting, problem.message) for problem in found.problems}
     more = [
         problem
-        for problem in asked.problems
+        for problem in dry.problems
         if problem.setting == "cluster" and (problem.setting, problem.message) not in known
     ]
-    refused = {spawn.label for spawn in asked.spawns if not spawn.starts}
-    problems = sorted([*found.problems, *more], key=lambda each: each.severity == "warning")
+    refused = {spawn.label for spawn in dry.spawns if not spawn.starts}
+    problems = sorted([*found.problems, *more], key=lambda problem: problem.severity == "warning")
     spawns = tuple(replace(spawn, starts=spawn.starts and spawn.label not in refused) for spawn in found.spawns)
     return replace(found, spawns=spawns, problems=tuple(problems))

@@ -1,4 +1,4 @@
-"""``spawnpenny user``: users of a running service, made known and looked at over its HTTP API."""
+"""``spawnpenny user``: commission, show and retire users of a running service, over its HTTP API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from spawnpenny.cli.exits import DONE, FAILED, CommandError, UsageError
-from spawnpenny.cli.progress import print_json, show, show_lines
+from spawnpenny.cli.progress import print_events, print_json, show
 from spawnpenny.cli.service import Target, output_option, service_options
 from spawnpenny.cli.variables import pairs
 from spawnpenny.clients.http import Client, Group, User
@@ -19,7 +19,7 @@ _name = click.argument("name", metavar="USER")
 
 @click.group()
 def user() -> None:
-    """Make users known to a running service, look at them, and retire them."""
+    """Commission, show and retire users of a running service."""
 
 
 @user.command()
@@ -27,13 +27,18 @@ def user() -> None:
 @service_options
 @output_option
 @click.option("--uid", type=int, required=True, help="The user's uid.")
-@click.option("--gid", type=int, help="The user's gid; default: the site's.")
-@click.option("--group", "groups", multiple=True, metavar="NAME=GID", help="A further group; may come again.")
-@click.option("--wait/--no-wait", default=True, help="Follow it until the site's orders are done.")
+@click.option("--gid", type=int, help="The user's gid; default: the setting users.gid.")
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME=GID", help="Another group of the user; can be repeated."
+)
+@click.option("--wait/--no-wait", default=True, help="Follow the site's order until it is done; the default.")
 def commission(
     *, target: Target, name: str, output: str, uid: int, gid: int | None, groups: tuple[str, ...], wait: bool
 ) -> int:
-    """Make a user known, and have the site's orders run: the home directory and whatever else the site gives."""
+    """Commission a user.
+
+    The service runs the site's order, which may make a home directory, for example.
+    """
     desired = _groups(groups)
 
     async def work(client: Client) -> int:
@@ -45,27 +50,39 @@ def commission(
         _show(found, output)
         return FAILED if found.status == "failed" else DONE
 
-    return target.run(work, interrupted="The orders go on: `spawnpenny user events` follows them.")
+    return target.run(work, interrupted="The order keeps running. `spawnpenny user events` follows it.")
 
 
 @user.command()
 @_name
 @service_options
-@click.option("--purge", is_flag=True, help="The user's storage goes as well; needs the scope purge.")
-@click.option("--wait/--no-wait", default=True, help="Wait until it is done.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True, help="Seconds.")
+@click.option("--purge", is_flag=True, help="Delete the user's storage, too; needs the scope purge.")
+@click.option("--wait/--no-wait", default=True, help="Wait until it is done; the default.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit.",
+)
 def retire(*, target: Target, name: str, purge: bool, wait: bool, timeout: float) -> int:
-    """Retire a user who has no lab: the site's orders run, and the user's namespace goes."""
+    """Retire a user who has no lab.
+
+    The service runs the site's order, and deletes the user's namespace if no volume claim is in it.
+    """
 
     async def work(client: Client) -> None:
-        there = await client.retire(name, purge=purge, wait=timeout if wait else 0)
-        if there is not None and there.status == "failed":
-            raise CommandError(there.reason.message if there.reason else f"{name} could not be retired.")
-        if there is not None and wait:
-            raise CommandError(f"{name} was not retired after {timeout:g} seconds; it goes on.")
-        click.echo(f"{name} is {'being retired' if there else 'retired'}.")
+        existing = await client.retire(name, purge=purge, wait=timeout if wait else 0)
+        if existing is not None and existing.status == "failed":
+            raise CommandError(existing.reason.message if existing.reason else f"{name} could not be retired.")
+        if existing is not None and wait:
+            raise CommandError(
+                f"{name} was not retired after {timeout:g} seconds. The service keeps retiring the user."
+            )
+        click.echo(f"{name} is {'being retired' if existing else 'retired'}.")
 
-    return target.run(work, interrupted="The user goes on being retired.")
+    return target.run(work, interrupted="The service keeps retiring the user.")
 
 
 @user.command(name="show")
@@ -73,7 +90,7 @@ def retire(*, target: Target, name: str, purge: bool, wait: bool, timeout: float
 @service_options
 @output_option
 def show_user(*, target: Target, name: str, output: str) -> int:
-    """Show a user's dossier, and how far commissioning is."""
+    """Show a user's dossier and the status of the commissioning."""
 
     async def work(client: Client) -> None:
         _show(await client.user(name), output)
@@ -85,13 +102,16 @@ def show_user(*, target: Target, name: str, output: str) -> int:
 @_name
 @service_options
 @output_option
-@click.option("--after", metavar="ID", help="Only what came after the event with this id.")
+@click.option("--after", metavar="ID", help="Only events after the one with this id.")
 def events(*, target: Target, name: str, output: str, after: str | None) -> int:
-    """Show what happens in a user's commissioning, until the user is active or it has failed."""
+    """Show the events of a user's commissioning.
+
+    The command goes on until the user is active or the commissioning has failed.
+    """
 
     async def work(client: Client) -> None:
         found = client.user_events(name, after=after)
-        await (print_json(found) if output == "json" else show_lines(found, Console(highlight=False, soft_wrap=True)))
+        await (print_json(found) if output == "json" else print_events(found, Console(highlight=False, soft_wrap=True)))
 
     return target.run(work)
 
@@ -99,7 +119,7 @@ def events(*, target: Target, name: str, output: str, after: str | None) -> int:
 def _groups(texts: tuple[str, ...]) -> list[Group]:
     found = pairs(texts, "--group")
     if wrong := next((text for text in found.values() if not text.isdecimal()), None):
-        raise UsageError(f"--group takes NAME=GID, and {wrong!r} is no gid.")
+        raise UsageError(f"--group takes NAME=GID, and {wrong!r} is not a gid.")
     return [Group(name, int(number)) for name, number in found.items()]
 
 

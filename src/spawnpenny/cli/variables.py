@@ -1,4 +1,4 @@
-"""Read the lab's environment, which may hold secrets, from files and our own environment, never from arguments."""
+"""The lab's environment, which may hold secrets: from files and our own environment, never from arguments."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from spawnpenny.cli.exits import UsageError
 
 
 def lab_environment(names: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """Return the variables of the files, then those of the command's own environment that are named.
+    """Return the variables of the files, and the named variables of the command's own environment.
 
     Raises:
-        UsageError: A file is not what it has to be, or there is no such variable.
+        UsageError: A file is not valid, or a variable is not set.
 
     """
     found: dict[str, str] = {}
@@ -22,18 +22,20 @@ def lab_environment(names: Iterable[str], files: Iterable[str]) -> dict[str, str
     for name in names:
         if "=" in name:
             key = name.partition("=")[0]
-            raise UsageError(f"--env takes a name alone: set {key} in the environment, where others do not read it.")
+            raise UsageError(
+                f"--env takes only a name. Set {key} in the environment, where other users cannot read it."
+            )
         if name not in os.environ:
-            raise UsageError(f"--env {name}: there is no such variable in the environment.")
+            raise UsageError(f"--env {name}: the environment has no such variable.")
         found[name] = os.environ[name]
     return found
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """Return what options of the form KEY=VALUE say.
+    """Return the pairs of options of the form KEY=VALUE.
 
     Raises:
-        UsageError: One is not of that form, or its key is given twice.
+        UsageError: One does not have that form, or a key is given twice.
 
     """
     found = {}
@@ -42,7 +44,7 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
         if not (key and equals):
             raise UsageError(f"{option} takes KEY=VALUE, not {text!r}.")
         if key in found:
-            raise UsageError(f"{option} {key} is given twice: give it once.")
+            raise UsageError(f"{option} {key} is given twice. Use it once.")
         found[key] = value
     return found
 

@@ -1,4 +1,4 @@
-"""The one-machine cluster behind ``spawnpenny demo``: objects in memory, pods as local processes.
+"""The embedded cluster of ``spawnpenny demo``: objects in memory, pods as local processes.
 
-``embedded.cluster`` has the cluster, ``embedded.node.orphans.clean`` ends what a killed one left behind.
+``embedded.cluster`` has the cluster; ``embedded.node.orphans.end_orphans`` ends the processes of a killed one.
 """

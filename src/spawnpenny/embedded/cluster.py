@@ -1,9 +1,9 @@
-"""The embedded cluster: the verbs of the cluster interface, carried out on the store and the process node.
+"""The embedded cluster: the cluster interface on one machine, by a store in memory and a process node.
 
-For trying out, for plugin authors and for tests. Not a Kubernetes: there are no owner references, no
-finalizers but a namespace's own, no DNS, and Services are but addresses; ``embedded.node`` says what its pods
-lack. Objects are in memory and go when the cluster is closed; the folders of volume claims stay, and are
-found again by a claim of the same name.
+It is for trials, for plugin authors and for tests. It is not Kubernetes: it has no owner references, no finalizers but
+those of namespaces, and no DNS, and a Service is only an address. ``embedded.node.node`` describes the limits of its
+pods. Objects are lost when the cluster is closed. The folders of volume claims stay, and a new claim of the same name
+uses them again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-# What a caller may send, and what is nevertheless the cluster's own.
+# Callers may send these fields, but only the cluster sets them.
 _OWN_METADATA: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -49,10 +49,10 @@ class EmbeddedCluster:
     """A cluster on this machine, as an async context manager; implements ``spawnpenny.kubernetes.interface.Cluster``.
 
     Args:
-        folder: Everything that it writes is in here. Two clusters never share one.
-        images: What ``image`` means: the command line of each. See ``embedded.node.images`` for how ``command``
-        and ``args`` of a container go together with it, and for its placeholders.
-        history: How many changes of a kind a watch can be behind before it has to list again.
+        folder: The folder for all files. Two clusters never share one.
+        images: The command line of each image. ``embedded.node.images`` describes how it is combined with ``command``
+            and ``args`` of a container, and its placeholders.
+        history: The number of changes of one kind that a watch can be behind before it has to list again.
 
     """
 
@@ -66,10 +66,10 @@ class EmbeddedCluster:
         self._open = False
 
     async def __aenter__(self) -> Self:
-        """Lock the folder, end what a killed cluster left there, and make the namespace ``default``.
+        """Lock the folder, end processes of a killed cluster, and create the namespace ``default``.
 
         Raises:
-            SettingsError: Another cluster has the folder, or this machine cannot run one.
+            SettingsError: Another cluster uses the folder, or this machine cannot run a cluster.
 
         """
         async with AsyncExitStack() as stack:
@@ -87,7 +87,7 @@ class EmbeddedCluster:
         await self.close()
 
     async def create(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
-        await self._turn()
+        await self._begin_call()
         manifest = _decouple(manifest)
         ref = _name(manifest, resource)
         if "resourceVersion" in manifest["metadata"]:
@@ -102,25 +102,25 @@ class EmbeddedCluster:
         return self._store.add(ref, manifest).copy()
 
     async def replace(self, manifest: Manifest, resource: Resource | None = None) -> Manifest:
-        await self._turn()
+        await self._begin_call()
         manifest = _decouple(manifest)
         ref = _name(manifest, resource)
         return self._change("replace", self._existing("replace", ref), manifest)
 
     async def patch(self, ref: Ref, patch: Manifest) -> Manifest:
-        await self._turn()
+        await self._begin_call()
         before = self._existing("patch", ref)
         return self._change("patch", before, _decouple(merge_patch(before.manifest, patch)))
 
     async def read(self, ref: Ref) -> Manifest | None:
-        await self._turn()
+        await self._begin_call()
         stored = self._store.find(ref)
         return stored.copy() if stored is not None else None
 
     async def list(
         self, resource: Resource, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Listing:
-        await self._turn()
+        await self._begin_call()
         found = self._store.select(resource, namespace=namespace, labels=labels)
         version = self._store.version
         copies = [stored.copy() async for stored in paced(found)]
@@ -133,7 +133,7 @@ class EmbeddedCluster:
     async def delete(
         self, ref: Ref, *, uid: str | None = None, version: str | None = None, grace: int | None = None
     ) -> bool:
-        await self._turn()
+        await self._begin_call()
         stored = self._store.find(ref)
         if stored is None:
             return False
@@ -161,10 +161,10 @@ class EmbeddedCluster:
         return self._store.watch(resource, since=since, namespace=namespace, labels=labels)
 
     async def log(self, ref: Ref, *, container: str, tail: int) -> str:
-        await self._turn()
+        await self._begin_call()
         stored = self._existing("read the log of", ref)
         spec = stored.manifest["spec"]
-        if container not in {c["name"] for c in (*(spec.get("initContainers") or ()), *spec["containers"])}:
+        if container not in {item["name"] for item in (*(spec.get("initContainers") or ()), *spec["containers"])}:
             raise refuse(InvalidObjectError, "read the log of", ref, f"it has no container {container!r}")
         return self._node.log(stored.uid, container, tail)
 
@@ -172,21 +172,21 @@ class EmbeddedCluster:
         return self._node.services.address(namespace, name)
 
     async def close(self) -> None:
-        """End all pods at the same time; then no process and no pod's folder is left."""
+        """End all pods at the same time; no process and no folder of a pod is left."""
         self._store.close()
         self._open = False
         await self._stack.aclose()
 
-    async def _turn(self) -> None:
-        """Let others run first, as a call to an API server does: a caller's races show here too."""
+    async def _begin_call(self) -> None:
+        """Let other tasks run first, as a call to an API server does, so that races of callers show here, too."""
         await asyncio.sleep(0)
         if not self._open:
-            raise UnavailableError("The embedded cluster is not running: it has to be entered, and not closed yet.")
+            raise UnavailableError("The embedded cluster is not running: it is not entered yet, or closed already.")
 
     def _existing(self, verb: str, ref: Ref) -> Stored:
         stored = self._store.find(ref)
         if stored is None:
-            raise refuse(NotFoundError, verb, ref, "it is not there")
+            raise refuse(NotFoundError, verb, ref, "it does not exist")
         return stored
 
     def _check(self, verb: str, ref: Ref, manifest: Manifest, before: Stored | None = None) -> None:
@@ -215,7 +215,7 @@ class EmbeddedCluster:
             return self._store.change(before, manifest).copy()
 
     def _end_pod(self, stored: Stored, grace: int | None = None) -> None:
-        """Mark a pod as going and have the node end it; a later call can only make it go sooner."""
+        """Mark a pod as terminating and let the node end it; a later call can only shorten the grace period."""
         own: int = stored.manifest["spec"].get("terminationGracePeriodSeconds", GRACE_SECONDS)
         seconds = max(0, own if grace is None else grace)
         marked = stored.copy()
@@ -232,14 +232,14 @@ class EmbeddedCluster:
             case "Pod", "ADDED":
                 self._node.start(change.after)
             case "PersistentVolumeClaim", "DELETED" if ref.namespace is not None:
-                # Moved away at once, so that a new claim of the same name begins empty.
+                # Moved away at once, so that a new claim of the same name starts empty.
                 trash = self._folder.discard_claim(ref.namespace, ref.name)
                 if trash is not None:
                     self._node.spawn(asyncio.to_thread(shutil.rmtree, trash, ignore_errors=True))
 
 
 def _decouple(manifest: Any) -> Manifest:
-    """Copy a caller's manifest, so that neither changes the other; what is not JSON is a TypeError."""
+    """Return a copy of a caller's manifest; raise a TypeError if it is not JSON."""
     decoupled: Manifest = json.loads(json.dumps(manifest))
     return decoupled
 
@@ -263,7 +263,7 @@ def _name(manifest: Manifest, resource: Resource | None = None) -> Ref:
 
 
 def _same_spec(verb: str, before: Stored, spec: Manifest) -> Manifest:
-    """Take the spec of a pod as it is: it can leave out what the cluster filled in, and change nothing."""
+    """Return the spec of a pod, which a caller may send without defaults, but not change."""
     kept: Manifest = before.manifest["spec"]
     if {**kept, **spec} != kept:
         raise refuse(InvalidObjectError, verb, before.ref, "spec: a pod's spec cannot be changed: delete and create it")

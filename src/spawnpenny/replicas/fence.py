@@ -18,64 +18,64 @@ if TYPE_CHECKING:
 
 
 class Fence:
-    """Until when this replica may write, by the clock of the event loop.
+    """The write fence of this replica: open until a time of the event loop's clock.
 
-    ``patience`` are the seconds for which a call waits where it is shut.
+    ``patience`` is for how many seconds a call waits while the fence is shut.
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._until = -math.inf
         self._opened = asyncio.Event()
-        self._under_way: set[asyncio.Timeout] = set()
+        self._timeouts: set[asyncio.Timeout] = set()
 
     @property
     def is_open(self) -> bool:
         return asyncio.get_running_loop().time() < self._until
 
     def open_until(self, when: float) -> None:
-        """Allow calls until a time, also those that are under way."""
+        """Allow calls until a time, also the running ones."""
         self._until = when
-        for each in self._under_way:
-            if not each.expired():  # what has expired is being broken off, and ends by itself
-                each.reschedule(when)
+        for timeout in self._timeouts:
+            if not timeout.expired():  # an expired call is being cancelled already
+                timeout.reschedule(when)
         self._opened.set()
         self._opened = asyncio.Event()
 
     def shut(self) -> None:
-        """Allow no more calls, and break off those under way."""
+        """Allow no more calls, and cancel the running ones."""
         self.open_until(-math.inf)
 
     @asynccontextmanager
     async def writing(self, *, late: bool = False) -> AsyncIterator[None]:
-        """Write inside of this. What is not answered when the fence shuts is broken off: it may be done, or not.
+        """Write within this context. A call without an answer when the fence shuts is cancelled; it may have been done.
 
-        What was wanted while it is shut is not done any more, also when it opens again: another replica may have done
-        it meanwhile, and gone on from there. Only a write that fails where somebody else wrote may come ``late``.
+        A write that begins while the fence is shut is refused even if the fence opens again: another replica may have
+        written meanwhile. Only a write that fails by itself in that case, as by compare-and-set, may be ``late``.
 
         Raises:
-            ReplicaFencedError: It is shut, or was. Raised when it has opened, or does not for long.
+            ReplicaFencedError: The fence is shut, or was. Raised once it opens, or after the patience.
 
         """
         await self.demand_open(late=late)
         limit = asyncio.timeout_at(self._until)
         try:
             async with limit:
-                self._under_way.add(limit)
+                self._timeouts.add(limit)
                 try:
                     yield
                 finally:
-                    self._under_way.discard(limit)
+                    self._timeouts.discard(limit)
         except TimeoutError:
             if limit.expired():
                 raise _fenced() from None
             raise
 
     async def demand_open(self, *, late: bool = False) -> None:
-        """Return at once where it is open; with ``late`` also when it has opened.
+        """Return if the fence is open; with ``late`` also once it opens.
 
         Raises:
-            ReplicaFencedError: It is shut.
+            ReplicaFencedError: The fence is shut.
 
         """
         if self.is_open:
@@ -89,13 +89,13 @@ class Fence:
 
 
 def _fenced() -> ReplicaFencedError:
-    return ReplicaFencedError("This replica could not renew its lease in time, so another one may have its users.")
+    return ReplicaFencedError("This replica could not renew its lease in time, so another replica may have its users.")
 
 
 class FencedCluster:
-    """A cluster that is written to only while the fence is open; reading goes on.
+    """A cluster that writes only while the fence is open; reads always work.
 
-    ``late``: what is created and replaced is written by compare-and-set, and may wait until the fence has opened.
+    ``late`` means that ``create`` and ``replace`` are compare-and-set, so that they may wait until the fence opens.
     """
 
     def __init__(self, cluster: Cluster, fence: Fence, *, late: bool = False) -> None:
@@ -130,7 +130,7 @@ class FencedCluster:
 
 
 class FencedBroker:
-    """A broker that is asked only while the fence is open; an answer is waited for all the same."""
+    """A broker that takes requests only while the fence is open; a running request is not cancelled."""
 
     def __init__(self, broker: Broker, fence: Fence) -> None:
         self._fence = fence

@@ -1,4 +1,4 @@
-"""The Lease of this replica: its renewal shows the others that it lives, and itself that it may write."""
+"""The Lease of this replica: its renewal shows the others that this one is alive, and lets it write."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from spawnpenny.replicas.replica import Replica
 
 PERMISSIONS: Final[Declared] = {"state": (allow("create", "get", "update", "delete", on="leases"),)}
 _RENEWALS: Final = 3
-"""How many renewals there are in the time for which a Lease holds."""
+"""Renewals within the duration of a Lease."""
 _MARGIN: Final = 0.2
-"""The part of that time before its end in which nothing is written: a write that is under way has to arrive too."""
+"""The last part of the duration, without writes: a running write has to arrive in it."""
 
 
 class Heartbeat:
-    """Keeps this replica's Lease, and the fence open as long as it holds.
+    """The renewals of this replica's Lease, which keep its write fence open.
 
     Args:
-        cluster: Where the Lease is; not behind the fence.
-        replica: Whose.
+        cluster: The cluster of the Lease, not behind the fence.
+        replica: This replica.
         namespace: The state namespace.
-        installation: Ours.
-        seconds: For how long a Lease holds.
-        catch_up: Awaited before the fence opens again after a time in which others may have taken users over.
+        installation: The name of the installation.
+        seconds: The duration of a Lease.
+        catch_up: Awaited before the fence opens again, as other replicas may have taken users over meanwhile.
 
     """
 
@@ -63,13 +63,13 @@ class Heartbeat:
         self._log = structlog.get_logger("spawnpenny.replicas").bind(replica=replica.identity)
 
     async def begin(self) -> None:
-        """Take the Lease of this replica's name; an earlier process of that name is dead from then on.
+        """Take the Lease of this replica's name; an earlier process of that name counts as dead from then on.
 
         Raises:
             ClusterError: The cluster does not answer.
 
         """
-        began = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         try:
             stored = await self._cluster.create(self._lease())
         except AlreadyExistsError:
@@ -77,10 +77,10 @@ class Heartbeat:
             if existing is None:
                 raise
             stored = await self._cluster.replace(self._lease(existing["metadata"]["resourceVersion"]))
-        self._holds(stored, began)
+        self._hold(stored, started)
 
     async def run(self) -> None:
-        """Renew it until cancelled, or until another process of the same name has taken it."""
+        """Renew the Lease until cancelled, or until another process of the same name takes it."""
         pause = self._seconds / _RENEWALS
         while not self.lost.is_set():
             await asyncio.sleep(pause)
@@ -88,11 +88,11 @@ class Heartbeat:
                 await self._renew(pause)
             except (SpawnpennyError, TimeoutError) as error:
                 self._log.warning("the lease could not be renewed", error=str(error) or "no answer in time")
-            except Exception:  # noqa: BLE001 - a replica that never renews again would stay fenced for ever
+            except Exception:  # noqa: BLE001 - without renewals the replica would stay fenced for ever
                 self._log.exception("the lease could not be renewed")
 
     async def end(self) -> None:
-        """Give the Lease back, so that others take over at once."""
+        """Delete the Lease, so that other replicas take over at once."""
         self.fence.shut()
         if self._held is None or self.lost.is_set():
             return
@@ -100,43 +100,43 @@ class Heartbeat:
             async with asyncio.timeout(self._seconds):
                 await self._cluster.delete(self._ref(), uid=self._held["metadata"]["uid"])
         except (SpawnpennyError, TimeoutError) as error:
-            self._log.warning("the lease could not be given back", error=str(error) or "no answer in time")
+            self._log.warning("the lease could not be deleted", error=str(error) or "no answer in time")
 
     async def _renew(self, patience: float) -> None:
-        began = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         async with asyncio.timeout(patience):
             stored = await self._store()
         if stored is None:
             return
         self._held = stored
-        if not self.fence.is_open:  # before that it may take its time: nobody writes here meanwhile
-            self._log.warning("the lease had expired; what others took over meanwhile is let go of")
+        if not self.fence.is_open:  # catching up may take its time: nothing is written meanwhile
+            self._log.warning("the lease had expired; users that other replicas took over are released")
             await self._catch_up()
-        self._holds(stored, began)
+        self._hold(stored, started)
 
     async def _store(self) -> Manifest | None:
-        """Write the Lease; return it as it is stored, or None where another process has taken it."""
+        """Write the Lease; return it as stored, or None if another process has taken it."""
         version = self._held["metadata"]["resourceVersion"] if self._held is not None else None
         while True:
             try:
                 return await self._cluster.replace(self._lease(version))
             except NotFoundError:
-                self.fence.shut()  # another replica that saw it go may have taken users over
+                self.fence.shut()  # another replica that saw the deletion may have taken users over
                 return await self._cluster.create(self._lease())
             except ConflictError:
                 existing = await self._cluster.read(self._ref())
             if existing is not None and existing["spec"]["holderIdentity"] != self._replica.identity:
                 self._give_up()
                 return None
-            if existing is not None:  # a renewal whose answer was lost: go on from there
+            if existing is not None:  # the answer to a renewal was lost: continue from its version
                 version = existing["metadata"]["resourceVersion"]
 
-    def _holds(self, stored: Manifest, began: float) -> None:
+    def _hold(self, stored: Manifest, started: float) -> None:
         self._held = stored
-        self.fence.open_until(began + self._seconds * (1 - _MARGIN))
+        self.fence.open_until(started + self._seconds * (1 - _MARGIN))
 
     def _give_up(self) -> None:
-        self._log.error("another process took the lease of this replica's name", name=self._replica.name)
+        self._log.error("another process has taken the lease of this replica's name", name=self._replica.name)
         self.fence.shut()
         self.lost.set()
 

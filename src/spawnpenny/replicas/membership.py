@@ -30,11 +30,11 @@ class Membership:
     """The part of one replica in the group: its Lease, its peers and its write fence.
 
     Args:
-        settings: Of the service.
-        cluster: Where Leases and records are; not behind the fence.
-        changed: Called when other replicas are alive than before.
-        catch_up: Awaited before anything is written after a time in which others may have taken users over.
-        faults: Where Leases that cannot be understood are counted.
+        settings: The settings of the service.
+        cluster: The cluster of Leases and records, not behind the fence.
+        changed: Called when the set of living replicas changes.
+        catch_up: Awaited before the first write after an expired Lease, as others may have taken users over.
+        faults: The record of Leases that cannot be understood.
 
     """
 
@@ -63,14 +63,16 @@ class Membership:
         )
 
     def supervise(self, supervisor: Supervisor) -> None:
-        """Run what has to run for as long as the service does, once it has begun."""
+        """Run the informers, the peers and the heartbeat for as long as the service runs, after ``begin``."""
         supervisor.supervise("records informer", self.records.run)
         supervisor.supervise("leases informer", self.leases.run)
         supervisor.supervise("peers", self.peers.run)
-        supervisor.supervise("heartbeat", self.heartbeat.run, finite=True)  # it ends when its Lease was taken
+        supervisor.supervise(
+            "heartbeat", self.heartbeat.run, finite=True
+        )  # it ends when another process takes its Lease
 
     async def begin(self) -> None:
-        """Take the Lease, however long the cluster takes to give it."""
+        """Take the Lease; try again until the cluster gives it."""
         waits = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Ownership of users: by the replica that wrote the record last or, if that is dead, by the user's steward."""
+"""Ownership of users: by the replica that last wrote the record or, if that is dead, by the user's steward."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def slug_of(record: Manifest) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Decides which replica owns a user, by the records and replicas that are watched.
+    """The owner of each user, by the watched records and replicas.
 
-    A user of a dead replica is the steward's without a write: what the steward changes, it writes by compare-and-set
-    and owns from then on. So two that see different replicas alive for a moment cannot both go on.
+    The steward owns a user of a dead replica without a write. It writes its first change by compare-and-set, and is in
+    the record from then on. So two replicas that see different peers alive for a moment cannot both go on.
     """
 
     me: Replica
@@ -48,18 +48,19 @@ class Ownership:
     namespace: str
 
     def is_mine(self, record: Manifest) -> bool:
-        """Return whether this replica is to look after the user of a record, as its Secret is stored."""
+        """Return whether this replica owns the user of a record, which is a Secret."""
         return self._owner(record) == self.me.identity
 
     def is_new_to_me(self, slug: str) -> bool:
-        """Return whether this replica is to look after a user of whom there is no record."""
+        """Return whether this replica is the steward of a user without a record."""
         return self.records.get(self.namespace, record_name(slug)) is None and self._is_steward(slug)
 
-    def demand_unknown(self, slug: str) -> None:
-        """Refuse a user who has a record; one without may begin anywhere. For users who have no account here.
+    def demand_no_record(self, slug: str) -> None:
+        """Refuse a user who has a record but no user state here. A user without a record may start at any replica.
 
         Raises:
-            ElsewhereError: Where the user is looked after. With no address: here, as soon as the record is taken up.
+            ElsewhereError: Another replica owns the user, with its address; or this one does once it has adopted the
+                record, without an address.
 
         """
         record = self.records.get(self.namespace, record_name(slug))
@@ -67,11 +68,11 @@ class Ownership:
             owner = self._owner(record)
             raise ElsewhereError(None if owner == self.me.identity else self.peers.address(owner))
 
-    async def ask(self, slug: str, cluster: Cluster) -> None:
-        """Ask the cluster itself for the record of a user of whom nothing was heard: another replica may have begun.
+    async def demand_no_stored_record(self, slug: str, cluster: Cluster) -> None:
+        """Read a user's record from the cluster if the informer has none: another replica may have just written it.
 
         Raises:
-            ElsewhereError: There is one, and where the user is looked after.
+            ElsewhereError: The record exists; with the address of the user's owner.
             ClusterError: The cluster does not answer.
 
         """
@@ -83,25 +84,25 @@ class Ownership:
             raise ElsewhereError(None if owner == self.me.identity else self.peers.address(owner))
 
     def stand_in(self, slug: str) -> str | None:
-        """Return where to ask about a user while this replica may not write; None where no other replica lives."""
+        """Return the address of the replica to ask while this one may not write; None if there is none."""
         record = self.records.get(self.namespace, record_name(slug))
         owner = self._owner(record) if record is not None else self.me.identity
         if owner == self.me.identity:
             owner = self.peers.stand_in(slug) or ""
         return self.peers.address(owner)
 
-    async def heard_of(self, slug: str) -> None:
-        """Return once another replica's record of a user is known here; the caller sets a time limit."""
+    async def wait_for_other_owner(self, slug: str) -> None:
+        """Return once the informer has another replica's record of a user; the caller sets a time limit."""
         await self.records.wait_for(
             self.namespace, record_name(slug), lambda record: record is not None and not self.is_mine(record)
         )
 
     def latest(self, record: Manifest) -> Manifest:
-        """Return the newest version of a record that is known here, or this one."""
+        """Return the version of a record in the informer, or the given one if that has none."""
         return self.records.get(self.namespace, record["metadata"]["name"]) or record
 
-    async def forgotten(self, slug: str, version: str | None) -> None:
-        """Return once a version of a record is not the last one known here; the caller sets a time limit."""
+    async def wait_for_other_version(self, slug: str, version: str | None) -> None:
+        """Return once the informer has another version of a record, or none; the caller sets a time limit."""
         await self.records.wait_for(
             self.namespace,
             record_name(slug),

@@ -1,4 +1,4 @@
-"""Liveness of the replicas, judged by when their Leases were seen to change, never by their clocks."""
+"""Liveness of the replicas, by the times at which their Leases were seen to change, never by their clocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PERMISSIONS: Final[Declared] = {"state": (allow("list", "watch", on="leases"),)}
 
-_LONG: Final = 5
+_LONG_DEAD: Final = 5
+"""Durations of a Lease without a change after which it may be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ class _Sighting:
 
 
 class Peers:
-    """The replicas, this one among them.
+    """All replicas, this one among them.
 
-    Another one is dead when its Lease has not changed for as long as it holds. That time is measured by the changes of
-    this replica's own Lease, which come over the same stream: where that is silent, nobody is taken for dead.
-    ``changed`` is called when another set of replicas is alive; ``known`` is set once those are known that there are.
+    Another replica is dead when its Lease has not changed for its whole duration. That time is measured by the changes
+    of this replica's own Lease, which arrive over the same stream: if the stream is silent, nobody counts as dead.
+    ``changed`` is called when the set of living replicas changes; ``known`` is set once the first set is known.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Peers:
                 with self._faults.isolated("lease", lease["metadata"]["name"]):
                     self._see(lease)
             living = self.living()
-            if self.known.is_set():  # an earlier run failed, and may have missed a change
+            if self.known.is_set():  # an earlier run failed and may have missed a change
                 self._changed()
             self.known.set()
             async for change in changes:
@@ -83,44 +84,47 @@ class Peers:
         )
 
     def living(self) -> frozenset[str]:
-        """Return the identities of all that are alive."""
+        """Return the identities of all living replicas."""
         return frozenset(
             sighting.identity for sighting in self._sightings.values() if self.alive(sighting.identity)
         ) | {self._me.identity}
 
     def long_dead(self) -> list[Manifest]:
-        """Return the Leases that have not changed for several times as long as they hold."""
+        """Return the Leases that have not changed for several times their duration."""
         return [
             lease
             for lease in self._leases.items()
             if (seen := self._sightings.get(lease["metadata"]["name"])) is not None
             and seen.identity != self._me.identity
-            and self._now - seen.seen_at > _LONG * seen.seconds
+            and self._now - seen.seen_at > _LONG_DEAD * seen.seconds
         ]
 
     def address(self, identity: str) -> str | None:
-        """Return where a replica is reached, or None where it is not known."""
+        """Return the address of a replica, or None if it is not known."""
         return next((sighting.address for sighting in self._sightings.values() if sighting.identity == identity), None)
 
     def steward(self, slug: str) -> str:
-        """Return who takes a user over whose replica is dead: the same one wherever the same replicas are known.
+        """Return the replica to which a user falls when its owner is dead.
 
-        Each has an equal share, and one that comes or goes moves no other's users (rendezvous hashing).
+        Replicas that see the same peers choose the same one. All have equal shares, and a replica that comes or goes
+        moves no users between others (rendezvous hashing).
         """
         return max(self.living(), key=lambda identity: _rank(identity, slug))
 
     def stand_in(self, slug: str) -> str | None:
-        """Return who takes a user over when this replica is dead; None where no other replica lives."""
+        """Return the replica to which a user falls when this one is dead; None if no other is alive."""
         others = self.living() - {self._me.identity}
         return max(others, key=lambda identity: _rank(identity, slug), default=None)
 
     def _notify(self, before: frozenset[str], living: frozenset[str]) -> None:
         for identity in sorted(living - before):
-            self._log.info("another replica is there", other=identity)
-        silent = {sighting.identity for sighting in self._sightings.values()}
+            self._log.info("another replica has started", other=identity)
+        present = {sighting.identity for sighting in self._sightings.values()}
         for identity in sorted(before - living):
-            if identity in silent:
-                self._log.warning("another replica is taken for dead; its users are taken over", other=identity)
+            if identity in present:
+                self._log.warning(
+                    "another replica is taken for dead; other replicas take over its users", other=identity
+                )
             else:
                 self._log.info("another replica has ended", other=identity)
 

@@ -1,4 +1,4 @@
-"""One running service among several."""
+"""Identity of one running service among several."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ _ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not lis
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A service.
+    """One running service.
 
-    ``name`` is kept by the one that is started in its place, ``identity`` is new at each start, and ``address`` is
-    where the others reach it.
+    Attributes:
+        name: The name, which a process that replaces this one has, too.
+        identity: A name that is new at each start.
+        address: The URL at which the other replicas reach this one.
+
     """
 
     name: str
@@ -26,7 +29,7 @@ class Replica:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return what this process is, by its settings and its host."""
+        """Return the replica that this process is, by its settings and its host."""
         name = settings.replicas.name or socket.gethostname().lower()
         return cls(name, f"{name}_{secrets.token_hex(8)}", settings.replicas.address or _address(settings))
 

@@ -60,7 +60,9 @@ class SpawnLookup:
 
         """
         if self.user_state(username) is None:
-            await self._service_context.ownership.ask(safe_slug(username), self._service_context.cluster)
+            await self._service_context.ownership.demand_no_stored_record(
+                safe_slug(username), self._service_context.cluster
+            )
 
     async def page(
         self,
@@ -124,7 +126,7 @@ class SpawnLookup:
         self._user_registry.demand_readable(username)
         slug = safe_slug(username)
         if self._user_registry.by_slug(slug) is None:
-            self._service_context.ownership.demand_unknown(slug)
+            self._service_context.ownership.demand_no_record(slug)
 
     def _demand_ready(self) -> None:
         if not self.ready:

@@ -267,6 +267,6 @@ class Spawns(SpawnLookup):
         except RecordLostError:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CACHE_DELAY):
-                    await self._service_context.ownership.heard_of(safe_slug(username))
+                    await self._service_context.ownership.wait_for_other_owner(safe_slug(username))
             self._demand_here(username)
             raise

@@ -26,7 +26,7 @@ from spawnpenny.cli.demo.kernel import run_cell
 from spawnpenny.clients.http import DEFAULT_LAB, Client, Lab, new_start
 from spawnpenny.domain import labels
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.embedded.node.orphans import POD_UID, marked
+from spawnpenny.embedded.node.orphans import POD_UID, find_processes
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.settings.sections import EmbeddedSettings
@@ -222,7 +222,7 @@ class DaskSite:
 
     async def processes(self, pod: Manifest) -> list[psutil.Process]:
         """Return all processes of a pod."""
-        return await asyncio.to_thread(marked, {POD_UID: pod["metadata"]["uid"]})
+        return await asyncio.to_thread(find_processes, {POD_UID: pod["metadata"]["uid"]})
 
     async def until(self, fact: Callable[[], Awaitable[Any]], what: str, *, seconds: float = PATIENCE) -> Any:
         """Ask until the answer is true, and return it.

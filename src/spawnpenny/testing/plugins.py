@@ -7,7 +7,7 @@ from spawnpenny.domain.kubernetes_types import kubernetes_types
 from spawnpenny.domain.spawns import SpawnRequest
 from spawnpenny.domain.templates import FIELDS
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.embedded.node.orphans import POD_UID, marked
+from spawnpenny.embedded.node.orphans import POD_UID, find_processes
 from spawnpenny.errors import InvalidRequestError
 from spawnpenny.kubernetes.pods.security_standards import required_level
 from spawnpenny.pipeline.pod_hardening import check_pod
@@ -27,12 +27,12 @@ __all__ = [
     "check_cluster_options",
     "check_options",
     "check_pod",
+    "find_processes",
     "form_page",
     "form_schema",
     "hash_token",
     "kubernetes_types",
     "load_plugins",
     "make_settings",
-    "marked",
     "required_level",
 ]

@@ -26,7 +26,7 @@ def doctor(ward, apiserver, tmp_path, capsys):
 async def test_a_healthy_deployment_exits_0_with_a_line_for_each_check(doctor, ward):
     code, printed = await doctor()
     # Without the orders, which only an overlay has, the fence for the broker cannot be judged in full.
-    in_all = ", as far as these rights can tell." if ward.fenced else "."
+    in_all = ", as far as these rights show." if ward.fenced else "."
     assert (code, printed.splitlines()[-1]) == (0, f"Nothing is wrong{in_all}")
     assert "ok       rights         The accounts have the rights that they need." in printed
     assert f"{'unknown' if ward.fenced else 'warning'}  policy" in printed
@@ -54,7 +54,7 @@ async def test_with_few_rights_there_is_still_nothing_but_the_findings(doctor, w
     _, printed = await doctor("--output", "json", *few)
     assert "unknown" in {finding["level"] for finding in json.loads(printed)["findings"]}
     code, printed = await doctor(*few)
-    assert (code, printed.splitlines()[-1]) == (0, "Nothing is wrong, as far as these rights can tell.")
+    assert (code, printed.splitlines()[-1]) == (0, "Nothing is wrong, as far as these rights show.")
 
 
 def test_the_embedded_cluster_is_not_its_business(capsys, monkeypatch):

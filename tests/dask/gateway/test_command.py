@@ -119,7 +119,7 @@ async def test_a_cluster_is_scaled_by_an_operator_and_by_its_owner(command, star
     for token, count in (("hub", 2), ("ada", 1)):
         scaled = await command("scale", name, str(count), token=token)
         workers = "1 worker" if count == 1 else f"{count} workers"
-        assert (scaled.code, scaled.out) == (0, f"ada's Dask cluster {name} is to have {workers}.\n")
+        assert (scaled.code, scaled.out) == (0, f"ada's Dask cluster {name} scales to {workers}.\n")
     cut = await command("scale", name, "99")
     assert (cut.code, cut.out, "Not enough cpu left in the quota: asked 100" in cut.err) == (1, "", True)
     listed = json.loads((await command("status", name, "--output", "json")).out)
@@ -171,18 +171,18 @@ async def test_an_operator_stops_anybodys_and_what_is_gone_is_no_error(command, 
     again = await command("stop", name, "--user", "ada")
     assert (again.code, again.out) == (0, f"ada's Dask cluster {name} is gone.\n")
     none = await command("stop", name)
-    assert (none.code, none.out) == (0, f"Nobody has a Dask cluster {name}: nothing is to be stopped.\n")
+    assert (none.code, none.out) == (0, f"There is no Dask cluster {name}, so there is nothing to stop.\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "token", "code", "sentence"),
     [
-        (("status", "none"), "hub", 3, "Nobody has a Dask cluster 'none'."),
+        (("status", "none"), "hub", 3, "There is no Dask cluster 'none'."),
         (("events", "none", "--user", "ada"), "hub", 3, "Cluster none not found: ada has no Dask cluster"),
-        (("list",), "proxy", 2, "This token speaks for no user"),
+        (("list",), "proxy", 2, "This token belongs to no user"),
         (("list",), "wrong", 3, "The token is not valid."),
-        (("list", "ada", "--user", "bob"), "hub", 2, "USER and --user name two users"),
-        (("list", "--status", "done"), "hub", 2, "--status: 'done' is no phase. There are: requested,"),
+        (("list", "ada", "--user", "bob"), "hub", 2, "USER and --user name different users"),
+        (("list", "--status", "done"), "hub", 2, "--status: 'done' is not a phase. The phases are: requested,"),
         (("stop",), "hub", 2, "Missing argument 'CLUSTER'"),
     ],
 )

@@ -177,7 +177,7 @@ async def test_another_replica_asks_for_the_credential_and_one_that_passes_on_se
         ]
         first = await stack.enter_async_context(one.gateway())
         name = await first.submit()
-        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        await two.service.membership.ownership.wait_for_other_owner(safe_slug("ada"))
         client = await stack.enter_async_context(two.client())
         cookie = await cookie_of(client, Authorization="Bearer ada-token")
         async with client.get(f"{CLUSTERS}{name}", headers={"Cookie": f"{NAME}={cookie}"}) as answer:

@@ -74,7 +74,7 @@ async def test_what_an_authenticator_reads_is_passed_on_and_what_is_of_the_conne
         ]
         gateway = await stack.enter_async_context(one.gateway())
         name = await gateway.submit()
-        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        await two.service.membership.ownership.wait_for_other_owner(safe_slug("ada"))
         sent = (
             f"GET {CLUSTERS}{name} HTTP/1.1\r\nHost: x\r\nX-Site-User: ada\r\nCookie: session=ada\r\n".encode()
             + b"Accept: \xff\r\nContent-Length: 0\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n"
@@ -98,7 +98,7 @@ async def test_a_body_that_nobody_takes_is_not_waited_for_by_a_replica_that_pass
         ]
         gateway = await stack.enter_async_context(one.gateway())
         name = await gateway.submit()
-        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        await two.service.membership.ownership.wait_for_other_owner(safe_slug("ada"))
         head = f"{method} {CLUSTERS}{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada-token\r\n"
         reader, writer = await asyncio.open_connection("127.0.0.1", two.port)
         writer.write(f"{head}Content-Length: 9\r\n\r\n".encode())
@@ -118,7 +118,7 @@ async def test_any_replica_answers(site, serving):
         first, second = [await stack.enter_async_context(replica.gateway()) for replica in (one, two)]
         proxy = await stack.enter_async_context(two.client("proxy"))
         name = await first.submit()
-        await two.service.membership.ownership.heard_of(safe_slug("ada"))
+        await two.service.membership.ownership.wait_for_other_owner(safe_slug("ada"))
         report = await second._wait_for_start(name)
         assert report.security is not None
         await second.scale_cluster(name, 2)
@@ -182,7 +182,7 @@ async def test_a_replica_that_goes_on_with_a_user_answers_who_waits_at_it(site, 
     async with serving(site, "b", *free_ports(1)) as two, two.gateway() as second:
         async with serving(site, "a", *free_ports(1)) as one, one.gateway() as first:
             name = await first.submit()
-            await two.service.membership.ownership.heard_of(safe_slug("ada"))
+            await two.service.membership.ownership.wait_for_other_owner(safe_slug("ada"))
             await first._wait_for_start(name)
         report = await asyncio.wait_for(second.get_cluster(name), PATIENCE)
         assert report.security is not None

@@ -1,4 +1,4 @@
-"""``spawnpenny demo``: everything on this machine, without Kubernetes and without rights."""
+"""``spawnpenny demo``: run everything on this machine, without Kubernetes and without rights."""
 
 from __future__ import annotations
 
@@ -19,42 +19,45 @@ from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.runtime import state_folder
 from spawnpenny.cli.signals import run_until_signal
 from spawnpenny.domain.names import check_username
-from spawnpenny.embedded.node.orphans import clean as clean_up
+from spawnpenny.embedded.node.orphans import end_orphans
 from spawnpenny.errors import InvalidNameError
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Run cells in the lab, one of them with Dask, stop the lab, and end.")
-@click.option("--clean", is_flag=True, help="End what a killed demo left running, and do nothing else.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Of the service.")
-@click.option("--hub-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Of JupyterHub.")
-@click.option("--user", default="ada", show_default=True, metavar="NAME", help="Whom the lab is for.")
+@click.option("--once", is_flag=True, help="Run cells in a lab, one of them with Dask; stop the lab, and end.")
+@click.option("--clean", is_flag=True, help="Only end processes that a killed demo left running.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port of the service.")
+@click.option(
+    "--hub-port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port of JupyterHub."
+)
+@click.option("--user", default="ada", show_default=True, metavar="NAME", help="The user of the lab.")
 @settings_option
 @click.option("--verbose", is_flag=True, help="Show the service's log.")
 def demo(*, once: bool, clean: bool, port: int, hub_port: int, user: str, file: str | None, verbose: bool) -> int:
-    """Start the service on an embedded cluster, and a JupyterHub that spawns through it.
+    """Run the service and a JupyterHub on this machine.
 
-    With --settings it has the plugins, profiles and orders of a site, as far as one machine can.
+    The service uses an embedded cluster, and the Hub spawns labs through it. With --settings it uses the plugins,
+    profiles and orders of a site, as far as they work on one machine.
 
-    Where there is no Node.js for the Hub's proxy, it spawns a JupyterLab by the service's own API instead.
-    Everything listens on 127.0.0.0/8. Ctrl-C ends it, with all that it started.
+    Without Node.js, which the Hub's proxy needs, it starts a JupyterLab by the service's own API instead. Everything
+    listens on 127.0.0.0/8. Ctrl-C ends the demo and all its processes.
     """
-    user = user.lower()  # as JupyterHub has names
+    user = user.lower()  # as JupyterHub normalizes names
     _check(user)
     folder = state_folder() / "demo"
     console = Console(highlight=False, soft_wrap=True)
     if clean:
-        ended = clean_up(folder / "cluster")
-        console.print(f"{ended} left-over process{'' if ended == 1 else 'es'} ended.")
+        ended = end_orphans(folder / "cluster")
+        console.print(f"Ended {ended} left-over process{'' if ended == 1 else 'es'}.")
         return exits.DONE
     if importlib.util.find_spec("jupyterlab") is None:
-        raise exits.UsageError("The demo needs JupyterLab, which comes with: pip install 'spawnpenny[demo]'")
+        raise exits.UsageError("The demo needs JupyterLab. To install it: pip install 'spawnpenny[demo]'")
     site = DemoSite(folder, user, SiteSettings.read(file, os.environ))
     configure_logs("console", level="INFO" if verbose else "ERROR", stream=sys.stderr)
     finished = run_until_signal(Demo(site, console, ports=(port, hub_port), once=once).run())
     if not finished:
         with suppress(OSError):  # the terminal may be closed
-            console.print("Ended; nothing is left running.")
+            console.print("The demo has ended; no process of it is left.")
     return exits.DONE if finished or not once else exits.FAILED
 
 

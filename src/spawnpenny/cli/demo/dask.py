@@ -1,4 +1,4 @@
-"""The demo's Dask: the proxy as a pod of the embedded cluster, and what a user types."""
+"""The demo's Dask: the proxy as a pod of the embedded cluster, and a cell for users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.cli.demo.pods import env_of, free_port, run_pod
+from spawnpenny.cli.demo.pods import env_of, reserve_port, run_pod
 
 if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Cluster, Manifest
@@ -23,7 +23,7 @@ cluster.scale(2)
 client = cluster.get_client()
 client.wait_for_workers(2)
 client.submit(sum, client.map(pow, range(100), [2] * 100)).result()"""
-"""What a user of the demo types in a lab."""
+"""The cell that a user of the demo runs in a lab."""
 RESULT: Final = "328350"
 
 _NAME: Final = "proxy"
@@ -32,8 +32,8 @@ _HOST: Final = "127.0.0.1"
 _NEEDS: Final = ("spawnpenny_dask", "distributed", "dask_gateway")
 
 
-def what_is_missing() -> str | None:
-    """Say what keeps Dask from running here; None where nothing does."""
+def missing_requirement() -> str | None:
+    """Return the reason why Dask cannot run here; None if it can."""
     missing = [name.replace("_", "-") for name in _NEEDS if importlib.util.find_spec(name) is None]
     return f"{missing[0]} is not installed: pip install 'spawnpenny[demo]' spawnpenny-dask" if missing else None
 
@@ -43,8 +43,8 @@ class DemoDask:
     """The addresses of the demo's Dask gateway and proxy, for a service on a port."""
 
     service_port: int
-    port: int = field(default_factory=lambda: free_port(0))
-    dashboard_port: int = field(default_factory=lambda: free_port(0))
+    port: int = field(default_factory=lambda: reserve_port(0))
+    dashboard_port: int = field(default_factory=lambda: reserve_port(0))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
@@ -64,7 +64,7 @@ class DemoDask:
         """Start the proxy, and wait until it listens.
 
         Raises:
-            CommandError: It has ended instead.
+            CommandError: The proxy has ended instead.
 
         """
         metadata = {"name": _NAME, "namespace": _NAMESPACE}

@@ -25,47 +25,47 @@ _CONFIG: Final = """\
 import os
 
 c = get_config()
-here = os.environ["POD_IP"]  # all pods of the demo share this machine
+pod_ip = os.environ["POD_IP"]  # all pods of the demo share this machine
 c.JupyterHub.bind_url = os.environ["PUBLIC_URL"]
-c.JupyterHub.hub_bind_url = f"http://{here}:8081/"
+c.JupyterHub.hub_bind_url = f"http://{pod_ip}:8081/"
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = False
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 2}  # its API answers soon, and the progress is seen
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 2}  # its API answers soon, so that the progress is shown
 c.ConfigurableHTTPProxy.command = [os.environ["PROXY"]]
-c.ConfigurableHTTPProxy.api_url = f"http://{here}:8001"
+c.ConfigurableHTTPProxy.api_url = f"http://{pod_ip}:8001"
 
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = os.environ["DEMO_PASSWORD"]
 c.Authenticator.allow_all = True
 c.Authenticator.allowed_users = {os.environ["DEMO_USER"]}
 
-# The users here have no credential but the password, so that the Hub's own token starts labs (scope spawn:any). Where
-# they have one, c.SpawnpennySpawner.auth_state_field names it, and the Hub needs read:any and delete:any alone.
+# Users of the demo have only a password, so the Hub's own token starts their labs (scope spawn:any). If users have
+# credentials, name them in c.SpawnpennySpawner.auth_state_field: the Hub then needs only read:any and delete:any.
 c.JupyterHub.spawner_class = "spawnpenny"
 c.SpawnpennySpawner.url = os.environ["SPAWNPENNY_URL"]
 c.SpawnpennySpawner.token = os.environ["SPAWNPENNY_TOKEN"]
 """
 
 
-def what_is_missing() -> str | None:
-    """Say what keeps a Hub from running here; None where nothing does."""
+def missing_requirement() -> str | None:
+    """Return the reason why a Hub cannot run here; None if it can."""
     if importlib.util.find_spec("jupyterhub") is None:
         return "JupyterHub is not installed: pip install 'spawnpenny[demo]'"
     if shutil.which("node") is None:
-        return "there is no Node.js in PATH, which JupyterHub's proxy runs on"
+        return "Node.js, which JupyterHub's proxy needs, is not in PATH"
     program = shutil.which(_PROXY)
     if program is None:
-        return f"there is no {_PROXY} in PATH: npm install -g {_PROXY}"
+        return f"{_PROXY} is not in PATH: npm install -g {_PROXY}"
     with Path(program).open("rb") as file:
-        # The package of that name in Python's index buffers event streams: no progress would be seen.
+        # The Python package of that name buffers event streams, so that no progress would be shown.
         if b"node" not in file.readline():
-            return f"{program} is not the one for Node.js: npm install -g {_PROXY}"
+            return f"{program} is not the program for Node.js: npm install -g {_PROXY}"
     return None
 
 
 @dataclass(frozen=True)
 class DemoHub:
-    """A Hub for a user on a port. ``token`` is its own at the service; the password is everybody's."""
+    """A Hub on a port. ``token`` is its own for the service; all users share the password."""
 
     user: str
     port: int
@@ -77,14 +77,14 @@ class DemoHub:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, cluster: Cluster, service: str) -> None:
-        """Start it, and wait until it answers.
+        """Start the Hub, and wait until it answers.
 
         Args:
-            cluster: Where.
+            cluster: The cluster of its pod.
             service: The URL of the service.
 
         Raises:
-            CommandError: It has ended instead.
+            CommandError: The Hub has ended instead.
 
         """
         await run_pod(cluster, self._manifests(service))

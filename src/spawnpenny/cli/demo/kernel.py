@@ -1,4 +1,4 @@
-"""Run a cell in a lab as a notebook does: over the websocket of a kernel.
+"""Run a cell in a lab as a notebook does: over the WebSocket of a kernel.
 
 Protocol: https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
@@ -18,12 +18,10 @@ _PATIENCE: Final = 60.0
 
 
 async def run_cell(url: str, token: str, code: str, *, patience: float = _PATIENCE) -> str:
-    """Run code in a new kernel of a lab, and return its result as text; the kernel is ended after it.
-
-    It may take as many seconds as the patience.
+    """Run code in a new kernel of a lab, and return its result as text; then shut the kernel down.
 
     Raises:
-        CommandError: The kernel does not start, does not answer, or the code fails.
+        CommandError: The kernel does not start or does not answer within ``patience`` seconds, or the code fails.
 
     """
     headers = {"Authorization": f"token {token}"}
@@ -62,7 +60,7 @@ async def _execute(channels: aiohttp.ClientWebSocketResponse, code: str) -> str:
                 return result
             case _:
                 pass
-    raise CommandError("The kernel hung up before the cell was done.")
+    raise CommandError("The kernel closed the connection before the cell was done.")
 
 
 def _request(code: str) -> dict[str, Any]:

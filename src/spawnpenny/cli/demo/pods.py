@@ -1,6 +1,6 @@
-"""Programs of the demo that are pods of its embedded cluster.
+"""Programs of the demo that run as pods of its embedded cluster.
 
-So they end with the cluster, however that ends, and hold nothing of the demo's own environment.
+So they end with the cluster, however it ends, and get nothing of the demo's own environment.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 async def run_pod(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
-    """Make objects, the last one a pod, and wait until that is ready.
+    """Create objects, the last one a pod, and wait until the pod is ready.
 
     Raises:
-        CommandError: It has ended instead.
+        CommandError: The pod has ended instead.
 
     """
     pods, metadata = resource_of("Pod"), manifests[-1]["metadata"]
@@ -36,7 +36,8 @@ async def run_pod(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
     async with aclosing(changes) as events:  # type: ignore[type-var]  # an async generator, typed as an iterator
         async for event in events:
             status = event.object.get("status") or {}
-            if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
+            conditions = status.get("conditions") or ()
+            if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
                 return
             if status.get("phase") in ("Failed", "Succeeded"):
                 break
@@ -46,24 +47,24 @@ async def run_pod(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
 
 
 def env_of(values: Mapping[str, str]) -> list[Manifest]:
-    """Return environment variables of a container, as they are, with what finds this spawnpenny."""
+    """Return environment variables of a container, unexpanded, with those by which it finds this spawnpenny."""
     ours = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in {**values, **ours}.items()]
 
 
-def free_port(wanted: int) -> int:
-    """Return the wanted port of 127.0.0.1, or a free one where that is taken (or 0).
+def reserve_port(preferred: int) -> int:
+    """Reserve the preferred port of 127.0.0.1, or a free one if that is taken (or 0), and return it.
 
-    Until this process ends, Linux gives it to no connection and to no caller that asks for any free port.
+    Until this process ends, Linux gives the port to no connection and to no program that requests any free port.
     """
-    for port in (wanted, 0):
+    for port in (preferred, 0):
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 trial.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            found: int = trial.getsockname()[1]
-            trial.detach()  # stays bound: a server with the same option can listen beside it
-            return found
-    raise CommandError("There is no free port on 127.0.0.1.")
+            reserved: int = trial.getsockname()[1]
+            trial.detach()  # it stays bound; a server with the same option can listen on the port
+            return reserved
+    raise CommandError("127.0.0.1 has no free port.")

@@ -1,4 +1,4 @@
-"""The site of the demo: its settings, its images, and the order that makes a home directory."""
+"""The site of the demo: its settings, its images, and the order that makes home directories."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PROFILES: Final = [
     },
     {
         "display_name": "Medium",
-        "description": "2 CPU and as much memory as you choose.",
+        "description": "2 CPU, and memory of your choice.",
         "kubespawner_override": {"cpu_limit": 2},
         "profile_options": {
             "memory": {
@@ -49,12 +49,12 @@ _PROFILES: Final = [
     },
     {
         "display_name": "More than your quota",
-        "description": "32 CPU, to see how a refusal reads.",
+        "description": "32 CPU, to see how a refusal looks.",
         "kubespawner_override": {"cpu_limit": 32},
     },
     {
-        "display_name": "An image that is not there",
-        "description": "To see how a failure reads.",
+        "display_name": "A missing image",
+        "description": "To see how a failure looks.",
         "kubespawner_override": {"image": "registry.example/lab:2019"},
     },
 ]
@@ -68,7 +68,7 @@ home.mkdir(mode=0o700, parents=True, exist_ok=True)
 name, uid = dossier["username"], dossier["uid"]
 (home / "welcome.md").write_text(f"# Hello {name}\\n\\nThe site's order made this for uid {uid}.\\n", encoding="utf-8")
 """
-"""What the commission container of the demo's site runs: as a real one would, it reads the dossier and makes a home."""
+"""The program of the container that commissions a user: it reads the dossier and makes a home directory."""
 
 
 _LAB_ARGS: Final = (
@@ -78,7 +78,7 @@ _LAB_ARGS: Final = (
 
 
 class HomePlugin:
-    """A plugin of the demo's site: each lab works in its user's home directory, which the order has made."""
+    """A plugin of the demo's site: labs work in the home directories that the order has made."""
 
     def __init__(self, homes: Path) -> None:
         self._homes = homes
@@ -94,7 +94,7 @@ class HomePlugin:
 
 @dataclass(frozen=True)
 class DemoSite:
-    """The users and the folder of the demo. Tokens are made anew for each demo, and are in no file."""
+    """The settings, users and folder of the demo. Each demo has new tokens, which are in no file."""
 
     folder: Path
     user: str
@@ -105,12 +105,12 @@ class DemoSite:
 
     @property
     def homes(self) -> Path:
-        """The folder with each user's home directory, named by the user's slug."""
+        """The folder of the home directories, which have the users' slugs as names."""
         return self.folder / "homes"
 
     @property
     def has_homes(self) -> bool:
-        """Return whether the demo itself makes homes: a site that names its plugins or orders has its own way."""
+        """Return whether the demo itself makes homes: not if the site names its plugins or orders."""
         return not self.site.listed and not (self.site.data.get("broker") or {}).get("orders")
 
     @property
@@ -118,18 +118,18 @@ class DemoSite:
         return {"demo-home": HomePlugin(self.homes)} if self.has_homes else {}
 
     @property
-    def wants_dask(self) -> bool:
+    def has_dask(self) -> bool:
         return "dask" in self.site.plugins or not self.site.listed
 
     def settings(self, port: int, dask: DemoDask | None) -> tuple[Settings, list[str]]:
-        """Write the orders file, and return the settings, and what has to be said of them; without Dask where None.
+        """Write the orders file, and return the settings and notices about them; without Dask if ``dask`` is None.
 
         Raises:
-            SettingsError: The site's own do not go.
+            SettingsError: The settings of the site are not valid, or have no labs.
 
         """
         if self.site.listed and "lab" not in self.site.plugins:
-            raise SettingsError(f"The demo needs labs: name lab: {{}} under plugins in {self.site.source}.")
+            raise SettingsError(f"The demo needs the plugin lab. Add lab: {{}} under plugins in {self.site.source}.")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         orders = self.folder / "orders.json"  # JSON is YAML
         orders.write_text(json.dumps(_orders()), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A site's own settings over those of the demo: what of them holds on one machine, and notices of the rest."""
+"""Settings of a site for the demo: those that work on one machine, and notices about the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spawnpenny.settings.sources import overrides, put, read_yaml
 LAB_IMAGE: Final = "spawnpenny/lab"
 SHELL_IMAGE: Final = "spawnpenny/shell"
 _OWN: Final = ("installation", "cluster", "web", "gateway", "replicas")
-"""Sections in which the demo has its own, as it has to listen and find itself on this machine."""
+"""Sections that the demo sets itself, as it has to listen and find itself on this machine."""
 _CONTAINERS: Final = frozenset({"init_containers", "extra_containers", "containers", "commission", "retire"})
 _NO_EFFECT: Final = frozenset(
     {
@@ -30,16 +30,20 @@ _NO_EFFECT: Final = frozenset(
         *("container_security_context", "pod_security_context", "uid", "gid", "fs_gid", "supplemental_gids"),
     }
 )
-"""Settings of plugins that ask for what only a Kubernetes has."""
+"""Settings of plugins that only have an effect on Kubernetes."""
 _BROKER: Final = frozenset({"orders", "purge", "namespaces", "releases", "keep_for", "ignore"})
-"""Settings of the broker that hold on one machine too."""
+"""Settings of the broker that have an effect on one machine, too."""
 
 
 @dataclass(frozen=True)
 class SiteSettings:
-    """A site's settings file, the environment over it, and what they are called in messages.
+    """Settings of a site: its settings file, overridden by the environment.
 
-    ``listed`` says that the file names the plugins, so that none of the demo's own comes besides.
+    Attributes:
+        source: The name of the settings in messages.
+        data: The settings.
+        listed: True if the file names the plugins, so that the demo adds none of its own.
+
     """
 
     source: str
@@ -48,7 +52,7 @@ class SiteSettings:
 
     @classmethod
     def read(cls, file: str | None, environ: Mapping[str, str]) -> SiteSettings:
-        """Read them as every other command does; without a file, the environment alone.
+        """Read the settings as every other command does; without a file, only the environment.
 
         Raises:
             SettingsError: The file cannot be read, or a setting is wrong.
@@ -56,7 +60,9 @@ class SiteSettings:
         """
         path = file or environ.get("SPAWNPENNY_SETTINGS")
         data = read_yaml(Path(path)) if path else {}
-        combine(copy.deepcopy(data), environ, source=path or "the environment")  # judged as it stands
+        combine(
+            copy.deepcopy(data), environ, source=path or "the environment"
+        )  # validate the site's settings as they are
         listed = "plugins" in data
         for keys, value in overrides(environ):
             put(data, keys, value)
@@ -64,13 +70,13 @@ class SiteSettings:
 
     @property
     def plugins(self) -> Mapping[str, Any]:
-        """The plugins that the site names, with their settings."""
+        """The plugins of the site, with their settings."""
         return self.data.get("plugins") or {}
 
 
 @dataclass
-class _Local:
-    """Makes settings fit for one machine; ``notices`` say what is another thing here than on a cluster."""
+class _Adaptation:
+    """Changes that make settings work on one machine, as lists for the notices."""
 
     images: dict[str, list[str]]
     dropped: list[str] = field(default_factory=list)
@@ -80,50 +86,50 @@ class _Local:
     emptied: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
 
-    def fit(self, section: Any, place: str, *, container: bool = False) -> None:
-        """Change a section of settings in place, and all that is in it."""
+    def adapt(self, section: Any, place: str, *, container: bool = False) -> None:
+        """Change a section of settings and its subsections in place."""
         if isinstance(section, list):
-            for number, each in enumerate(section):
-                self.fit(each, f"{place}[{number}]", container=container)
+            for number, entry in enumerate(section):
+                self.adapt(entry, f"{place}[{number}]", container=container)
         if not isinstance(section, dict):
             return
         if container and "image" in section:
-            self._fit_container(section)
+            self._adapt_container(section)
         for key in section:
-            here = f"{place}.{key}"
+            path = f"{place}.{key}"
             if not container:
-                self._fit_lab(section, key, here)
-            self._fit_value(section[key], key, here, container=container or key in _CONTAINERS)
+                self._adapt_lab(section, key, path)
+            self._adapt_value(section[key], key, path, container=container or key in _CONTAINERS)
 
-    def _fit_value(self, value: Any, key: str, place: str, *, container: bool) -> None:
+    def _adapt_value(self, value: Any, key: str, place: str, *, container: bool) -> None:
         if key in _NO_EFFECT:
             self.idle += [place] if value not in (None, [], {}) else []
         elif key == "volumes":
             self._empty(value, place)
         else:
-            self.fit(value, place, container=container)
+            self.adapt(value, place, container=container)
 
-    def _fit_lab(self, section: dict[str, Any], key: str, place: str) -> None:
-        """Replace the images and commands of labs by those of this machine."""
+    def _adapt_lab(self, section: dict[str, Any], key: str, place: str) -> None:
+        """Replace the image and the missing commands of a lab by those of this machine."""
         value = section[key]
         if key == "image":
-            self._take_for_a_lab(value)
+            self._run_as_lab(value)
         elif key == "images" and isinstance(value, dict):
             for image in value.values():
-                self._take_for_a_lab(image)
-        elif key in {"cmd", "command"} and not _is_there(value):
+                self._run_as_lab(image)
+        elif key in {"cmd", "command"} and not _is_installed(value):
             self.commands.append(f"{place} ({_first(value)})")
             section[key] = []
 
-    def _fit_container(self, container: Mapping[str, Any]) -> None:
+    def _adapt_container(self, container: Mapping[str, Any]) -> None:
         image = container["image"]
         if image not in self.images:
-            if container.get("command"):  # the image's own command line is not run then
+            if container.get("command"):  # then the image's own command does not run
                 self.images[image] = ["sh"]
             elif image not in self.unknown:
                 self.unknown.append(image)
 
-    def _take_for_a_lab(self, image: Any) -> None:
+    def _run_as_lab(self, image: Any) -> None:
         if isinstance(image, str) and image not in self.images:
             self.images[image] = list(EmbeddedSettings().images[LAB_IMAGE])
             self.as_lab.append(image)
@@ -142,35 +148,41 @@ class _Local:
         for sentence, found in (
             ("The demo sets these itself", self.dropped),
             ("These have no effect on one machine", self.idle),
-            ("This environment's JupyterLab stands for these images (embedded.images names others)", self.as_lab),
-            ("These images have no program here and will fail (embedded.images names one)", self.unknown),
-            ("Volumes that are empty folders here, gone with their pod", self.emptied),
-            ("Commands that are not on this machine; the image's own runs", self.commands),
+            (
+                "Instead of these images, the JupyterLab of this environment runs (embedded.images names others)",
+                self.as_lab,
+            ),
+            ("These images have no program here and will fail (embedded.images names programs)", self.unknown),
+            ("These volumes are empty folders here, deleted with their pod", self.emptied),
+            ("These commands are not installed here; the image's own command runs", self.commands),
         ):
             if found:
                 yield f"{sentence}: {', '.join(dict.fromkeys(found))}."
 
 
 def lay_over(demo: Mapping[str, Any], site: SiteSettings, folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the demo's settings with a site's over them, and what has to be said of that.
+    """Return the demo's settings, overridden by those of a site, and notices about the differences.
 
     Args:
-        demo: What the demo needs, and what it has where the site says nothing.
-        site: What the site says.
-        folder: Where orders go that had to be changed.
+        demo: The settings of the demo.
+        site: The settings of the site.
+        folder: The folder for changed orders.
 
     Raises:
         SettingsError: The site's orders cannot be read.
 
     """
-    local = _Local({**demo["embedded"]["images"], **_images(site.data)})
-    local.dropped += [name for name in _OWN if _says_more(site.data.get(name), demo.get(name))]
+    local = _Adaptation({**demo["embedded"]["images"], **_images(site.data)})
+    local.dropped += [name for name in _OWN if _differs(site.data.get(name), demo.get(name))]
     data = dict(demo)
     for section, value in site.data.items():
         match section:
             case "broker":
                 local.dropped += [f"broker.{key}" for key in value or {} if key not in _BROKER]
-                data[section] = {**demo[section], **{k: v for k, v in (value or {}).items() if k in _BROKER}}
+                data[section] = {
+                    **demo[section],
+                    **{key: entry for key, entry in (value or {}).items() if key in _BROKER},
+                }
             case "tokens":
                 local.dropped += [f"tokens.{name}" for name in value or {} if name in demo[section]]
                 data[section] = {**(value or {}), **demo[section]}
@@ -183,7 +195,7 @@ def lay_over(demo: Mapping[str, Any], site: SiteSettings, folder: Path) -> tuple
             case _:
                 pass
     named = copy.deepcopy(dict(site.plugins))
-    local.fit(named, "plugins")
+    local.adapt(named, "plugins")
     own = {} if site.listed else demo["plugins"]
     data["plugins"] = {**own, **{name: {**own.get(name, {}), **(section or {})} for name, section in named.items()}}
     data["broker"] = {**data["broker"], **_orders(data["broker"].get("orders"), site, local, folder)}
@@ -191,14 +203,14 @@ def lay_over(demo: Mapping[str, Any], site: SiteSettings, folder: Path) -> tuple
     return data, list(local.notices())
 
 
-def _orders(path: str | None, site: SiteSettings, local: _Local, folder: Path) -> dict[str, Any]:
-    """Return the setting of the site's orders: the file itself, or a copy where it has what cannot be had here."""
+def _orders(path: str | None, site: SiteSettings, local: _Adaptation, folder: Path) -> dict[str, Any]:
+    """Return a setting for an adapted copy of the site's orders; none if they work here as they are."""
     if path is None or path != (site.data.get("broker") or {}).get("orders"):
         return {}
     OrdersFile(path).read()
     orders = read_yaml(Path(path))
     before = copy.deepcopy(orders)
-    local.fit(orders, "orders")
+    local.adapt(orders, "orders")
     if orders == before:
         return {}
     changed = folder / "site-orders.json"  # JSON is YAML
@@ -210,7 +222,7 @@ def _images(data: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: list(line) for name, line in ((data.get("embedded") or {}).get("images") or {}).items()}
 
 
-def _says_more(site: Any, demo: Any) -> bool:
+def _differs(site: Any, demo: Any) -> bool:
     return site not in (None, {}) and site != demo
 
 
@@ -220,5 +232,5 @@ def _first(command: Any) -> str:
     )
 
 
-def _is_there(command: Any) -> bool:
+def _is_installed(command: Any) -> bool:
     return not command or shutil.which(_first(command)) is not None

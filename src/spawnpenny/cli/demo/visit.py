@@ -1,4 +1,4 @@
-"""Act as a user of the demo's Hub, over the Hub's REST API."""
+"""Visit the demo's Hub as a user, over the Hub's REST API."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PAUSE: Final = 0.1
 
 
 class Visit:
-    """A user who has logged in, for as long as the context lasts, and that user's default server.
+    """A user who is logged in until the context ends, and that user's default server.
 
-    Every call raises ``CommandError`` where the Hub refuses or cannot be reached.
+    Every call raises ``CommandError`` if the Hub refuses or cannot be reached.
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
@@ -35,7 +35,7 @@ class Visit:
         self._session = aiohttp.ClientSession(self._url, timeout=aiohttp.ClientTimeout(total=_PATIENCE))
         try:
             credentials = {"username": self._user, "password": self._password}
-            answer = await self._ask("POST", f"{self._path}/tokens", {"auth": credentials, "note": "demo"})
+            answer = await self._request("POST", f"{self._path}/tokens", {"auth": credentials, "note": "demo"})
             self.token = answer["token"]
             self._session.headers["Authorization"] = f"token {self.token}"
         except BaseException:
@@ -49,14 +49,14 @@ class Visit:
         await self._session.close()
 
     async def start(self) -> None:
-        """Ask for the server."""
-        await self._ask("POST", server_path(self._user), {})
+        """Start the server."""
+        await self._request("POST", server_path(self._user), {})
 
     async def progress(self) -> AsyncIterator[str]:
-        """Yield what the progress page shows, until the server runs.
+        """Yield the messages of the progress page until the server runs.
 
         Raises:
-            CommandError: The server did not start; with the reason that the page gives.
+            CommandError: The server did not start; with the reason from the page.
 
         """
         try:
@@ -68,26 +68,26 @@ class Visit:
                     if event.get("ready"):
                         return
         except aiohttp.ClientError as error:
-            raise CommandError(f"The Hub did not tell the progress: {error}.") from None
-        raise CommandError("The Hub hung up before the server ran.")
+            raise CommandError(f"The progress could not be read from the Hub: {error}.") from None
+        raise CommandError("The Hub closed the connection before the server ran.")
 
     async def server(self) -> str:
         """Return the server's URL."""
-        servers = (await self._ask("GET", self._path))["servers"]
+        servers = (await self._request("GET", self._path))["servers"]
         return f"{self._url}{servers['']['url']}"
 
     async def stop(self) -> None:
-        """Stop the server, and wait until the Hub has it as stopped."""
-        await self._ask("DELETE", server_path(self._user))
+        """Stop the server, and wait until the Hub reports it as stopped."""
+        await self._request("DELETE", server_path(self._user))
         async with asyncio.timeout(_PATIENCE):
-            while (await self._ask("GET", self._path)).get("servers"):  # noqa: ASYNC110 - the Hub tells nobody
+            while (await self._request("GET", self._path)).get("servers"):  # noqa: ASYNC110 - the Hub has no event for it
                 await asyncio.sleep(_PAUSE)
 
-    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def _request(self, method: str, path: str, body: Any = None) -> Any:
         try:
             status, answer = await HubSession(self._session).ask(method, path, body)
         except aiohttp.ClientError as error:
-            raise CommandError(f"The Hub could not be asked: {error}.") from None
+            raise CommandError(f"The Hub could not be reached: {error}.") from None
         if status >= HTTPStatus.BAD_REQUEST:
             why = answer["message"] if isinstance(answer, dict) else HTTPStatus(status).phrase
             raise CommandError(f"The Hub refused: {why}.")

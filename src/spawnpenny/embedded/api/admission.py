@@ -1,4 +1,4 @@
-"""LimitRange and ResourceQuota, as their admission plugins in the API server apply them."""
+"""LimitRange and ResourceQuota, applied as by the admission plugins of the API server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENDED: Final = ("Succeeded", "Failed")
 
 
 class Admission:
-    """Completes and weighs what is to be created, and keeps ``status.used`` of every quota."""
+    """Defaults and quotas of new objects, and ``status.used`` of every quota."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,11 +34,11 @@ class Admission:
         self._ranges = resource_of("LimitRange")
 
     def admit(self, ref: Ref, manifest: Manifest) -> None:
-        """Fill in the defaults of the namespace's LimitRanges, then weigh the object against its quotas.
+        """Fill in the defaults of the namespace's LimitRanges, then check the object against its quotas.
 
         Raises:
-            QuotaExceededError: It does not fit.
-            ClusterForbiddenError: A quota asks for an amount that the pod does not specify.
+            QuotaExceededError: A quota is exceeded.
+            ClusterForbiddenError: A quota needs an amount that the pod does not specify.
 
         """
         if ref.namespace is None:
@@ -46,15 +46,15 @@ class Admission:
         if ref.resource.kind == "Pod":
             for limit_range in self._store.select(self._ranges, namespace=ref.namespace):
                 _apply_range(limit_range.manifest, manifest["spec"])
-        weight = _weigh(ref.resource, manifest)
+        usage = _usage_of(ref.resource, manifest)
         for quota in self._store.select(self._quotas, namespace=ref.namespace):
             hard = _hard(quota.manifest)
             if ref.resource.kind == "Pod":
                 _check_specified(ref, quota.ref.name, hard, manifest["spec"])
-            self._check_fits(hard, self._used(ref.namespace, hard), weight)
+            self._check_fits(hard, self._used(ref.namespace, hard), usage)
 
     def follow(self, change: Change) -> None:
-        """Bring ``status`` of the quotas up to date after a change of something that they count."""
+        """Update the ``status`` of the quotas after a change of an object that they count."""
         namespace = change.after.ref.namespace
         if namespace is None or not _matters(change):
             return
@@ -71,18 +71,18 @@ class Admission:
     def _used(self, namespace: str, hard: Mapping[str, Decimal]) -> _Amounts:
         used = dict.fromkeys(hard, Decimal(0))
         for stored in self._store.contents(namespace):
-            for name, amount in _weigh(stored.ref.resource, stored.manifest).items():
+            for name, amount in _usage_of(stored.ref.resource, stored.manifest).items():
                 if name in used:
                     used[name] += amount
         return used
 
-    def _check_fits(self, hard: _Amounts, used: _Amounts, weight: _Amounts) -> None:
+    def _check_fits(self, hard: _Amounts, used: _Amounts, usage: _Amounts) -> None:
         for name in sorted(hard):
-            asked = weight.get(name, Decimal(0))
-            if asked and used[name] + asked > hard[name]:
+            requested = usage.get(name, Decimal(0))
+            if requested and used[name] + requested > hard[name]:
                 raise QuotaExceededError(
                     name,
-                    requested=format_quantity(asked),
+                    requested=format_quantity(requested),
                     used=format_quantity(used[name]),
                     limit=format_quantity(hard[name]),
                 )
@@ -133,35 +133,38 @@ def _check_specified(ref: Ref, quota: str, hard: _Amounts, spec: Manifest) -> No
 
 
 def _place(name: str) -> tuple[str, str] | None:
-    """Say where a container specifies what a quota names: for ``cpu``, as cpu in its requests."""
+    """Return the part and resource of a container that a quota counts: for ``cpu``, cpu in its requests."""
     part, dot, resource = name.partition(".")
     if not dot:
         part, resource = "requests", name
     return (part, resource) if part in ("requests", "limits") and resource in _COMPUTE else None
 
 
-def _weigh(resource: Resource, manifest: Manifest) -> _Amounts:
-    """Return what an object takes of a quota."""
+def _usage_of(resource: Resource, manifest: Manifest) -> _Amounts:
+    """Return the amounts that an object uses of a quota."""
     suffix = f".{resource.group}" if resource.group else ""
-    weight = {f"count/{resource.plural}{suffix}": Decimal(1)}
+    usage = {f"count/{resource.plural}{suffix}": Decimal(1)}
     if resource.kind == "Pod" and _ended(manifest):
-        return weight  # a pod that has ended takes no room any more, but the object still counts
+        return usage  # a pod that has ended uses no resources, but the object still counts
     if resource in KNOWN and resource.plural in _COUNTED:
-        weight[resource.plural] = Decimal(1)
+        usage[resource.plural] = Decimal(1)
     if resource.kind == "Pod":
-        weight.update(_weigh_pod(manifest["spec"]))
+        usage.update(_usage_of_pod(manifest["spec"]))
     if resource.kind == "PersistentVolumeClaim":
-        asked = ((manifest.get("spec") or {}).get("resources") or {}).get("requests") or {}
-        weight["requests.storage"] = parse_quantity(asked.get("storage", 0))
-    return weight
+        requests = ((manifest.get("spec") or {}).get("resources") or {}).get("requests") or {}
+        usage["requests.storage"] = parse_quantity(requests.get("storage", 0))
+    return usage
 
 
-def _weigh_pod(spec: Manifest) -> Iterator[tuple[str, Decimal]]:
+def _usage_of_pod(spec: Manifest) -> Iterator[tuple[str, Decimal]]:
     for part in ("requests", "limits"):
         for resource in _COMPUTE:
-            running = sum((_amount(c, part, resource) for c in spec["containers"]), start=Decimal(0))
-            # Init containers run one after the other, before the rest: the largest of them is what it takes.
-            initial = max((_amount(c, part, resource) for c in spec.get("initContainers") or ()), default=Decimal(0))
+            running = sum((_amount(container, part, resource) for container in spec["containers"]), start=Decimal(0))
+            # Init containers run one after the other before the rest, so the largest of them counts.
+            initial = max(
+                (_amount(container, part, resource) for container in spec.get("initContainers") or ()),
+                default=Decimal(0),
+            )
             amount = max(running, initial)
             yield f"{part}.{resource}", amount
             if part == "requests":

@@ -1,4 +1,4 @@
-"""Defaults that the API server fills in, as far as spawnpenny or its plugins can notice."""
+"""Defaults that the API server fills in, as far as spawnpenny or its plugins depend on them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAPS_OF_METADATA: Final = ("labels", "annotations")
 
 
 def fill_in(manifest: Manifest, before: Manifest | None = None) -> None:
-    """Complete a manifest that a caller wrote; its status is kept, as only the cluster writes that."""
+    """Complete the manifest of a caller; keep the previous status, which only the cluster writes."""
     kind = manifest["kind"]
     if kind in _WITH_STATUS:
         manifest.pop("status", None)
@@ -43,7 +43,7 @@ def fill_in(manifest: Manifest, before: Manifest | None = None) -> None:
 _FIRST_STATUS: Final[dict[str, Manifest]] = {
     "Namespace": {"phase": "Active"},
     "Pod": {"phase": "Pending"},
-    # A claim is a folder here, which is there as soon as somebody looks.
+    # A claim is a folder here, which exists at once.
     "PersistentVolumeClaim": {"phase": "Bound"},
 }
 
@@ -69,7 +69,7 @@ def _fill_in_pod(spec: Manifest) -> None:
 
 
 def requests_from_limits(container: Manifest) -> None:
-    """Ask for as much as the limit where a container has a limit only."""
+    """Set the request to the limit if a container has only a limit."""
     resources = container.get("resources") or {}
     limits = resources.get("limits") or {}
     if limits:

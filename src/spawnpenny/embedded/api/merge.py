@@ -6,7 +6,7 @@ from typing import Any
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Merge as RFC 7386 says; neither argument is changed, and the answer shares parts with both."""
+    """Merge as in RFC 7386; neither argument is changed, and the result shares parts with both."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}

@@ -1,4 +1,4 @@
-"""The life of namespaces: on deletion, their pods go first, then all other objects, then they themselves."""
+"""The life of namespaces: deletion removes their pods first, then all other objects, then themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Namespaces:
-    """Follows the store: gives new namespaces their service account and deletes old ones to the end."""
+    """Listener of the store that gives new namespaces a ServiceAccount and completes their deletion."""
 
     def __init__(self, store: Store, end_pod: Callable[[Stored], None]) -> None:
         self._store = store
@@ -26,11 +26,11 @@ class Namespaces:
         self._pods = resource_of("Pod")
 
     def check_open(self, ref: Ref) -> None:
-        """Refuse a new object in a namespace that is not there or is going.
+        """Refuse a new object in a namespace that does not exist or is being deleted.
 
         Raises:
-            NotFoundError: There is no such namespace.
-            TerminatingError: It is being deleted.
+            NotFoundError: The namespace does not exist.
+            TerminatingError: The namespace is being deleted.
 
         """
         stored = self._store.find(Ref(self._namespaces, ref.namespace or ""))

@@ -1,4 +1,4 @@
-"""The words of a refusal, the same for every verb."""
+"""Errors of the embedded cluster, worded alike for every verb."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REASONS: Final[dict[type[ClusterError], str]] = {
 
 
 def refuse(error: type[_Error], verb: str, ref: Ref, why: str) -> _Error:
-    """Make the error that says why ``verb`` was refused, with the facts that the port promises."""
+    """Return the error for a refused ``verb``, with the facts of the cluster interface."""
     return error(
         f"The cluster refused to {verb} {ref}: {why}.",
         verb=verb,

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def matches(labels: Mapping[str, str] | None, wanted: Mapping[str, str] | None) -> bool:
-    """Say whether an object with these labels carries all of the wanted ones, if any are wanted."""
-    if not wanted:
+def matches(labels: Mapping[str, str] | None, required: Mapping[str, str] | None) -> bool:
+    """Return whether an object has all required labels."""
+    if not required:
         return True
-    return labels is not None and all(labels.get(name) == value for name, value in wanted.items())
+    return labels is not None and all(labels.get(name) == value for name, value in required.items())

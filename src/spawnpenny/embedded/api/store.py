@@ -1,8 +1,7 @@
-"""Objects in memory: their versions, and the changes since one of them.
+"""The store of objects in memory: their present versions, and the latest changes.
 
-Each version of an object is encoded once. What leaves the store is decoded from that, so that nobody holds an
-alias of what is kept here. There is no ``await`` between looking and changing: a change is atomic because the
-event loop has one thread.
+Each version of an object is encoded once. Callers get decoded copies, so that nobody has an alias of a stored object.
+There is no ``await`` between a check and its change: a change is atomic, as the event loop has one thread.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.kinds import Resource
 
 _FIRST_VERSION: Final = 1000
-"""Not 1, so that versions from before a restart are recognised as too old, and their watchers list again."""
+"""Not 1, so that versions from before a restart are recognized as too old, and watchers list again."""
 _HISTORY_BYTES: Final = 32 * 2**20
 _BOOKMARK_SECONDS: Final = 30.0
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 Kind = tuple[str, str]
-"""apiVersion and kind. The plural is left out, as the manifest of an unknown kind does not have it."""
+"""apiVersion and kind. The manifest of an unknown kind has no plural."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One version of an object. ``manifest`` is for reading only; ``copy`` is for giving away."""
+    """One version of an object. ``manifest`` must not be changed; ``copy`` is for callers."""
 
     ref: Ref
     manifest: Manifest
@@ -68,7 +67,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of an object: the version before, if any, and after; DELETED has its last one."""
+    """One change of an object: the versions before, if any, and after; for DELETED, ``after`` is the last version."""
 
     version: int
     type: ChangeType
@@ -76,7 +75,7 @@ class Change:
     after: Stored
 
     def seen_through(self, labels: Mapping[str, str] | None) -> WatchEvent | None:
-        """Return the event for a watcher with this selector: to it, what leaves the selector is DELETED."""
+        """Return the event for a watcher with this selector; an object that stops matching is DELETED for it."""
         was = self.before is not None and matches(self.before.labels, labels)
         now = self.type != "DELETED" and matches(self.after.labels, labels)
         if now:
@@ -90,23 +89,23 @@ class Change:
 
 @dataclass(slots=True)
 class _Table:
-    """All objects of one kind, by namespace and name, and the last changes among them."""
+    """All objects of one kind, by namespace and name, and their latest changes."""
 
     objects: dict[str | None, dict[str, Stored]] = field(default_factory=dict)
     history: list[Change] = field(default_factory=list)
     size: int = 0
     horizon: int = _FIRST_VERSION
-    """Changes up to this version are not known any more."""
+    """The version up to which changes have been dropped."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def record(self, change: Change, limit: int) -> None:
         self.history.append(change)
         self.size += len(change.after.encoded)
         while len(self.history) > limit or self.size > _HISTORY_BYTES:
-            forgotten = self.history[: max(1, len(self.history) // 4)]
-            del self.history[: len(forgotten)]
-            self.size -= sum(len(change.after.encoded) for change in forgotten)
-            self.horizon = forgotten[-1].version
+            dropped = self.history[: max(1, len(self.history) // 4)]
+            del self.history[: len(dropped)]
+            self.size -= sum(len(change.after.encoded) for change in dropped)
+            self.horizon = dropped[-1].version
         self.wake()
 
     def wake(self) -> None:
@@ -115,7 +114,7 @@ class _Table:
 
 
 class Store:
-    """The objects of a cluster. ``listeners`` get each change before the caller that made it goes on."""
+    """The objects of a cluster. ``listeners`` are called with each change before its caller continues."""
 
     def __init__(self, *, history: int = 1000) -> None:
         self.listeners: list[Callable[[Change], None]] = []
@@ -129,13 +128,13 @@ class Store:
         return str(self._version)
 
     def find(self, ref: Ref) -> Stored | None:
-        """Return the object as it is kept, or None."""
+        """Return the stored object, or None."""
         return self._table(ref.resource).objects.get(ref.namespace, {}).get(ref.name)
 
     def select(
         self, resource: Resource, *, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Stored]:
-        """Return the objects of a namespace, or of all, that carry the labels; sorted by name."""
+        """Return the objects with the labels, of one namespace or all, sorted by name."""
         table = self._table(resource)
         spaces = [namespace] if namespace is not None else sorted(table.objects, key=str)
         found = (table.objects.get(space, {}) for space in spaces)
@@ -147,20 +146,20 @@ class Store:
             yield from list(table.objects.get(namespace, {}).values())
 
     def add(self, ref: Ref, manifest: Manifest) -> Stored:
-        """Keep a new object, with uid, version and time of creation."""
+        """Add a new object, with uid, version and creation time."""
         metadata = manifest.setdefault("metadata", {})
         metadata.update(uid=str(uuid.uuid4()), creationTimestamp=timestamp())
         return self._commit("ADDED", None, ref, manifest)
 
     def change(self, before: Stored, manifest: Manifest) -> Stored:
-        """Keep a new version of an object; the same content keeps its version and notifies nobody."""
+        """Store a new version of an object; unchanged content keeps its version and notifies nobody."""
         manifest["metadata"]["resourceVersion"] = before.version
         if manifest == before.manifest:
             return before
         return self._commit("MODIFIED", before, before.ref, manifest)
 
     def remove(self, ref: Ref) -> None:
-        """Forget an object, if it is there."""
+        """Remove an object, if it exists."""
         before = self.find(ref)
         if before is not None:
             self._commit("DELETED", before, ref, before.copy())
@@ -175,15 +174,15 @@ class Store:
     ) -> AsyncIterator[WatchEvent]:
         """Yield changes after ``since`` until the store is closed.
 
-        A watcher reads the shared history from where it stands: it has no queue of its own that could grow.
-        One that falls behind the history gets an ``ExpiredError`` and has to list again.
+        A watcher reads the shared history from its own position, so it has no queue that could grow. A watcher that
+        falls behind the history gets an ``ExpiredError`` and has to list again.
         """
         table = self._table(resource)
         position = self._position(since)
         while not self._closed:
             waiting = table.changed
             if position < table.horizon or position > self._version:
-                raise ExpiredError(f"The changes since version {position} are not known any more: list again.")
+                raise ExpiredError(f"The changes since version {position} have been dropped. List again.")
             index = bisect_right(table.history, position, key=lambda change: change.version)
             if index < len(table.history):
                 change = table.history[index]
@@ -204,20 +203,20 @@ class Store:
     def _table(self, resource: Resource) -> _Table:
         return self._tables.setdefault((resource.api_version, resource.kind), _Table())
 
-    def _commit(self, how: ChangeType, before: Stored | None, ref: Ref, manifest: Manifest) -> Stored:
+    def _commit(self, type_: ChangeType, before: Stored | None, ref: Ref, manifest: Manifest) -> Stored:
         self._version += 1
         manifest["metadata"]["resourceVersion"] = str(self._version)
         encoded = json.dumps(manifest, separators=(",", ":"))
         after = Stored(ref, json.loads(encoded), encoded)
         table = self._table(ref.resource)
         space = table.objects.setdefault(ref.namespace, {})
-        if how == "DELETED":
+        if type_ == "DELETED":
             del space[ref.name]
             if not space:
                 del table.objects[ref.namespace]
         else:
             space[ref.name] = after
-        change = Change(self._version, how, before, after)
+        change = Change(self._version, type_, before, after)
         table.record(change, self._history)
         for listener in self.listeners:
             listener(change)
@@ -234,7 +233,7 @@ class Store:
         try:
             return int(since)
         except ValueError:
-            raise InvalidObjectError(f"{since!r} is not a version: take the one of a list or of an event.") from None
+            raise InvalidObjectError(f"{since!r} is not a version. Use the version of a list or of an event.") from None
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Validate objects as the API server does: names, labels, pods, volume claims, paths that lead outside."""
+"""Validate objects as the API server does: names, labels, pods, volume claims, paths."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def validate(verb: str, ref: Ref, manifest: Manifest) -> None:
     """Refuse an object that Kubernetes would refuse.
 
     Raises:
-        InvalidObjectError: The message says what is wrong, all of it.
+        InvalidObjectError: The object is not valid; the message lists all faults.
 
     """
     unserved = faults_of_unserved(manifest.get("spec") or {}) if ref.resource.kind == "Pod" else ()
@@ -44,7 +44,7 @@ def validate(verb: str, ref: Ref, manifest: Manifest) -> None:
 
 
 def faults_of(ref: Ref, manifest: Manifest) -> Iterator[Fault]:
-    """Yield all for which Kubernetes would refuse an object as not valid."""
+    """Yield all faults for which Kubernetes would refuse an object as not valid."""
     yield from _faults_of_names(ref)
     metadata = manifest["metadata"]
     yield from faults_of_labels(metadata.get("labels") or {}, "metadata.labels")

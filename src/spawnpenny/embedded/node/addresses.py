@@ -1,4 +1,4 @@
-"""Loopback addresses for pods: one each, so that every pod can use the same port number; and for Services."""
+"""Loopback addresses of pods and Services: each pod has its own, so that all can use the same port number."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 _FIRST, _LAST = 64, 254
 _HOSTS: Final = 254
 _PODS: Final = 127
-"""The third numbers from 1 to this one are for pods, those after it for Services."""
-_CLAIM_PORT: Final = 61_827
-"""Above the ports that Linux hands out by itself."""
+"""Third numbers up to this one are for pods, higher ones for Services."""
+_RESERVED_PORT: Final = 61_827
+"""A port above the range from which Linux chooses free ports."""
 _SOCKETS: Final = Path("/proc/net/tcp")
 _LISTENS: Final = "0A"
 
 
 class Addresses:
-    """The addresses 127.N.y.z, with an N of our own, while it is entered.
+    """The addresses 127.N.y.z, with an N that only this cluster uses, while it is entered.
 
-    N is claimed by binding a socket that nobody listens on to 127.N.0.1: the kernel refuses it to a second
-    cluster and lets go of it whenever this process ends, however it ends. A network in which a program still
-    listens is left alone: pods of a cluster that was killed would answer in place of ours.
+    N is reserved by a socket that is bound to 127.N.0.1 without listening: the kernel refuses it to a second cluster,
+    and frees it however this process ends. A network in which a program still listens is not used, as pods of a killed
+    cluster would answer instead of ours.
     """
 
     def __init__(self) -> None:
-        self._claim: socket.socket | None = None
+        self._reserved: socket.socket | None = None
         self._network = 0
         self._next = 0
         self._taken: set[str] = set()
@@ -46,10 +46,10 @@ class Addresses:
         return f"127.{self._network}.0.1"
 
     def __enter__(self) -> Self:
-        """Claim an N.
+        """Reserve an N.
 
         Raises:
-            SettingsError: All are taken, or this machine has no 127.0.0.0/8.
+            SettingsError: All are in use, or this machine does not have all of 127.0.0.0/8.
 
         """
         count = _LAST - _FIRST + 1
@@ -59,20 +59,20 @@ class Addresses:
             network = _FIRST + (start + offset) % count
             if network in busy:
                 continue
-            claim = _bind(f"127.{network}.0.1")
-            if claim is not None:
-                self._claim, self._network = claim, network
+            reserved = _bind(f"127.{network}.0.1")
+            if reserved is not None:
+                self._reserved, self._network = reserved, network
                 return self
-        raise SettingsError("Every network 127.N of this machine is in use by an embedded cluster: stop some of them.")
+        raise SettingsError("Every network 127.N of this machine is in use by an embedded cluster. Stop some of them.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._claim is not None:
-            self._claim.close()
+        if self._reserved is not None:
+            self._reserved.close()
 
     def take(self) -> str:
-        """Return an address that no pod has; one that was given back comes last, as its ports may linger."""
+        """Take an address that no pod has; released addresses come last, as their ports may linger."""
         if self._next < _PODS * _HOSTS:
             address = self._address(self._next)
             self._next += 1
@@ -82,19 +82,19 @@ class Addresses:
         return address
 
     def of_service(self, name: str) -> str:
-        """Return the address that goes with a name; another name can come to the same one."""
+        """Return the address of a Service by its name; two names may have the same address."""
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % ((_HOSTS - _PODS) * _HOSTS)
         return self._address(_PODS * _HOSTS + number)
 
     def take_service(self, address: str) -> bool:
-        """Take the address of a Service for a pod, unless a pod has it, or it is none."""
+        """Take the address of a Service for a pod; return False if a pod has it, or it is no such address."""
         parts = address.split(".")
         if address in self._taken or parts[:2] != ["127", str(self._network)] or int(parts[2]) <= _PODS:
             return False
         self._taken.add(address)
         return True
 
-    def give_back(self, address: str) -> None:
+    def release(self, address: str) -> None:
         if address in self._taken:
             self._taken.remove(address)
             if int(address.split(".")[2]) <= _PODS:
@@ -105,32 +105,32 @@ class Addresses:
 
 
 def _networks_with_listeners() -> set[int]:
-    """Return the N of all 127.N in which a program listens, as far as this machine says it (Linux does)."""
+    """Return every N of 127.N in which a program listens; none where the machine does not report it (Linux does)."""
     try:
-        lines = _SOCKETS.read_text(encoding="ascii").splitlines()[1:]
+        table = _SOCKETS.read_text(encoding="ascii").splitlines()[1:]
     except OSError:
         return set()
     found = set()
-    for line in lines:
+    for line in table:
         _, local, _, state, *_ = line.split()
         if state == _LISTENS:
-            # The address is a number in the machine's own order of bytes: proc_pid_net(5).
+            # The address is a number in the byte order of the machine: proc_pid_net(5).
             first, second, *_ = int(local.partition(":")[0], 16).to_bytes(4, sys.byteorder)
-            if first == 127:  # noqa: PLR2004 - the loopback's
+            if first == 127:  # noqa: PLR2004 - the loopback network
                 found.add(second)
     return found
 
 
 def _bind(address: str) -> socket.socket | None:
-    claim = socket.socket()
+    reserved = socket.socket()
     try:
-        claim.bind((address, _CLAIM_PORT))
+        reserved.bind((address, _RESERVED_PORT))
     except OSError as error:
-        claim.close()
+        reserved.close()
         if error.errno == errno.EADDRINUSE:
             return None
         raise SettingsError(
             f"This machine does not let a program listen on {address} ({error.strerror}). "
-            "The embedded cluster needs all of 127.0.0.0/8 on the loopback, as Linux has it."
+            "The embedded cluster needs all of 127.0.0.0/8 on the loopback, as on Linux."
         ) from None
-    return claim
+    return reserved

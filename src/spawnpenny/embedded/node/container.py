@@ -1,4 +1,4 @@
-"""One container of a pod: pulls, starts, probes, restarts and ends its process."""
+"""One container of a pod: its image, process, probes, restarts and end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.embedded.api.times import timestamp
 from spawnpenny.embedded.node.images import not_found
 from spawnpenny.embedded.node.logs import Log, tail
-from spawnpenny.embedded.node.orphans import CONTAINER, POD_UID, sweep
+from spawnpenny.embedded.node.orphans import CONTAINER, POD_UID, kill_processes
 from spawnpenny.embedded.node.probes import Probe
-from spawnpenny.embedded.node.processes import Grace, Process, Starter, to_the_end
+from spawnpenny.embedded.node.processes import Grace, Process, Starter, finish
 from spawnpenny.embedded.node.sources import MissingSourceError
 from spawnpenny.embedded.node.status import ContainerView
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from spawnpenny.kubernetes.interface import Manifest
 
 _BACK_OFF: Final = 10.0
-_BACK_OFF_MOST: Final = 300.0
-_FORGIVEN_AFTER: Final = 600.0
-"""A run this long makes the next back-off short again."""
+_MAX_BACK_OFF: Final = 300.0
+_RESET_AFTER: Final = 600.0
+"""Seconds of a run after which the back-off starts again from zero."""
 _PULL_SHOWN: Final = 1.0
 _RETRY: Final = 1.0
 _START_FAILED: Final = 128
@@ -45,8 +45,8 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The pod that a container runs in. ``publish`` is to be called after each change of its view."""
+class PodContext:
+    """The pod of a container. ``publish`` is called after each change of its view."""
 
     manifest: Manifest
     tools: Tools
@@ -56,12 +56,12 @@ class Surroundings:
 
 
 class Container:
-    """One container; ``view`` is what it does."""
+    """One container of a pod; ``view`` is its state."""
 
     def __init__(
         self,
         spec: Manifest,
-        pod: Surroundings,
+        pod: PodContext,
         *,
         log: Path,
         policy: str,
@@ -79,39 +79,39 @@ class Container:
         self._policy = policy
 
     async def run(self) -> int:
-        """Run until it will not be restarted, and return its exit code; end the process when cancelled."""
+        """Run until no restart follows, and return the exit code; end the process when cancelled."""
         loop = asyncio.get_running_loop()
         delay = 0.0
         while True:
-            launch = await self._configured(await self._pulled())
-            began = loop.time()
+            launch = await self._wait_until_configured(await self._pull())
+            started = loop.time()
             code = await self._run_once(launch)
             if self._policy == "Never" or (self._policy == "OnFailure" and code == 0):
                 self.view.settled = True
                 self._publish()
                 return code
-            if loop.time() - began > _FORGIVEN_AFTER:
+            if loop.time() - started > _RESET_AFTER:
                 delay = 0.0
             await self._back_off(delay)
-            delay = min(delay * 2 or _BACK_OFF, _BACK_OFF_MOST)
+            delay = min(delay * 2 or _BACK_OFF, _MAX_BACK_OFF)
             self.view.restarts += 1
 
-    async def _pulled(self) -> Sequence[str]:
-        """Wait until the image is known."""
+    async def _pull(self) -> Sequence[str]:
+        """Return the command line of the image, once it is known."""
         image = self._spec["image"]
         delay = _BACK_OFF
-        # A command of its own needs nothing of the image; but on a cluster a wrong image is an error all the
-        # same.
+        # A container with a command of its own needs nothing of the image, but on Kubernetes a wrong image is an
+        # error all the same.
         while (argv := self._tools.images.get(image)) is None:
             self._wait("ErrImagePull", not_found(image, self._tools.images))
             await asyncio.sleep(_PULL_SHOWN)
             self._wait("ImagePullBackOff", f'Back-off pulling image "{image}"')
             await asyncio.sleep(delay)
-            delay = min(delay * 2, _BACK_OFF_MOST)
+            delay = min(delay * 2, _MAX_BACK_OFF)
         return argv
 
-    async def _configured(self, image: Sequence[str]) -> Launch:
-        """Wait until all that the container refers to is there."""
+    async def _wait_until_configured(self, image: Sequence[str]) -> Launch:
+        """Prepare the launch, once all objects that the container refers to exist."""
         while True:
             try:
                 return self._prepare(self._spec, image)
@@ -125,11 +125,11 @@ class Container:
         try:
             process = await self._tools.starter.start(launch.argv, launch.env, launch.cwd, log)
         except OSError as error:
-            await to_the_end(log.close(patience=0))
+            await finish(log.close(patience=0))
             self._ended(_START_FAILED, started, "StartError", _not_started(launch.argv[0], error))
             return _START_FAILED
         except asyncio.CancelledError:
-            await to_the_end(log.close(patience=0))
+            await finish(log.close(patience=0))
             raise
         self.view.state = {"running": {"startedAt": started}}
         probing = asyncio.create_task(self._probe(process, launch))
@@ -139,15 +139,15 @@ class Container:
             await process.end(self._grace)
             raise
         finally:
-            await to_the_end(self._tidy(launch, log, probing))
+            await finish(self._clean_up(launch, log, probing))
             self._ended(process.ended.result(), started)
         return code
 
-    async def _tidy(self, launch: Launch, log: Log, probing: asyncio.Task[None]) -> None:
-        """End what left the process group: a container lasts as long as its first process."""
+    async def _clean_up(self, launch: Launch, log: Log, probing: asyncio.Task[None]) -> None:
+        """End processes that left the process group: a container lasts as long as its first process."""
         probing.cancel()
         await asyncio.wait({probing})
-        await asyncio.to_thread(sweep, {name: launch.env[name] for name in (POD_UID, CONTAINER)})
+        await asyncio.to_thread(kill_processes, {name: launch.env[name] for name in (POD_UID, CONTAINER)})
         await log.close()
 
     async def _back_off(self, delay: float) -> None:
@@ -160,34 +160,34 @@ class Container:
             await asyncio.sleep(delay)
 
     async def _probe(self, process: Process, launch: Launch) -> None:
-        """Wait for the startup probe, then keep readiness and liveness."""
+        """Wait for the startup probe, then watch readiness and liveness."""
         probes = {
             part: self._make_probe(spec, launch)
             for part in ("startupProbe", "readinessProbe", "livenessProbe")
             if (spec := self._spec.get(part)) is not None
         }
         ready = "readinessProbe" not in probes
-        up = asyncio.Event()
+        running = asyncio.Event()
 
-        def alive(good: bool) -> None:
-            if good:
-                up.set()
+        def set_alive(alive: bool) -> None:
+            if alive:
+                running.set()
             else:
-                # The next start is by the restart policy, as after any other end.
+                # The restart policy applies, as after any other end.
                 self._kill(process)
 
         if "startupProbe" not in probes:
             self._has_started(ready=ready)
         async with asyncio.TaskGroup() as group:
             if (startup := probes.get("startupProbe")) is not None:
-                starting = group.create_task(startup.watch(alive))
-                await up.wait()
+                starting = group.create_task(startup.watch(set_alive))
+                await running.wait()
                 starting.cancel()
                 self._has_started(ready=ready)
             if (readiness := probes.get("readinessProbe")) is not None:
                 group.create_task(readiness.watch(self._set_ready))
             if (liveness := probes.get("livenessProbe")) is not None:
-                group.create_task(liveness.watch(alive))
+                group.create_task(liveness.watch(set_alive))
 
     def _make_probe(self, spec: Manifest, launch: Launch) -> Probe:
         async def run(command: list[str]) -> int:
@@ -196,7 +196,7 @@ class Container:
         return Probe(spec, self._spec, self._pod["status"]["podIP"], session=self._tools.session, run=run)
 
     async def _exec(self, launch: Launch) -> int:
-        """Run a command beside the container's own; what it writes is dropped."""
+        """Run another command in the container; its output is dropped."""
         log = Log(self._log.with_name(f"{self.view.name}.probe.log"))
         try:
             process = await self._tools.starter.start(launch.argv, launch.env, launch.cwd, log)
@@ -204,20 +204,20 @@ class Container:
                 return await asyncio.shield(process.ended)
             finally:
                 process.signal(signal.SIGKILL)
-                await to_the_end(process.wait())
+                await finish(process.wait())
         finally:
-            await to_the_end(log.close(patience=0))
+            await finish(log.close(patience=0))
 
     def _kill(self, process: Process) -> None:
         grace = Grace()
         grace.begin(self._pod["spec"]["terminationGracePeriodSeconds"])
         process.signal(signal.SIGTERM)
 
-        async def insist() -> None:
+        async def kill() -> None:
             await process.end(grace)
             grace.cancel()
 
-        self._insisting = asyncio.create_task(insist())
+        self._killing = asyncio.create_task(kill())
 
     def _has_started(self, *, ready: bool) -> None:
         self.view.started = True

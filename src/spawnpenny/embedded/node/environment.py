@@ -1,6 +1,6 @@
-"""The environment variables of a container, and what ``$(NAME)`` stands for.
+"""The environment variables of a container, and the expansion of ``$(NAME)``.
 
-Nothing of the service's own environment is in them: that may hold secrets.
+Nothing comes from the service's own environment, which may hold secrets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FROM_METADATA: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` by its value and ``$$`` by ``$``; an unknown name stays as it is written."""
+    """Replace ``$(NAME)`` by its value and ``$$`` by ``$``; unknown names stay as they are."""
 
     def replace(match: re.Match[str]) -> str:
         if match[0] == "$$":
@@ -31,10 +31,10 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 
 
 def variables(container: Manifest, pod: Manifest, sources: Sources) -> dict[str, str]:
-    """Return what ``envFrom`` and ``env`` give: the later of one name wins, and ``env`` over ``envFrom``.
+    """Return the variables of ``envFrom`` and ``env``: later ones win, and those of ``env`` win over ``envFrom``.
 
     Raises:
-        MissingSourceError: Something that it refers to is not there.
+        MissingSourceError: A source does not exist.
 
     """
     values: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The folder of an embedded cluster: its owner, and the places of files in it."""
+"""The folder of an embedded cluster: its lock, and the paths of its files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Folder:
-    """The folder, locked while it is entered; the kernel unlocks it however the process ends."""
+    """The folder of a cluster, locked while it is entered; the kernel unlocks it however the process ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
         self._lock: int | None = None
 
     @property
-    def mark(self) -> str:
-        """The value of ``SPAWNPENNY_NODE`` in the environment of every process started from this folder.
+    def node_id(self) -> str:
+        """The value of ``SPAWNPENNY_NODE`` in the environment of every process of this cluster.
 
-        It is made from the path alone, so that leftovers are found even after somebody removed the folder.
+        It depends only on the path, so that orphans are found even after the folder was removed.
         """
         return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:32]
 
@@ -42,7 +42,7 @@ class Folder:
         return self.path / "claims" / namespace / name
 
     def discard_claim(self, namespace: str, name: str) -> Path | None:
-        """Move the folder of a claim away and return where to, for removal; None where it never had one."""
+        """Move the folder of a volume claim away and return its new path, for removal; None if there is none."""
         trash = self.path / "trash" / uuid.uuid4().hex
         trash.parent.mkdir(exist_ok=True)
         try:
@@ -50,16 +50,16 @@ class Folder:
         except FileNotFoundError:
             return None
 
-    def remove_leftovers(self) -> None:
-        """Remove the folders of pods, and trash; only while it is locked and no process is left."""
+    def remove_pods(self) -> None:
+        """Remove the folders of pods, and the trash; the folder has to be locked, without running processes."""
         for part in ("pods", "trash"):
             shutil.rmtree(self.path / part, ignore_errors=True)
 
     def __enter__(self) -> Self:
-        """Lock the folder, and make it where it is not there.
+        """Lock the folder, and create it if it does not exist.
 
         Raises:
-            SettingsError: Another embedded cluster has it.
+            SettingsError: Another embedded cluster uses it.
 
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,8 +71,8 @@ class Folder:
             os.close(lock)
             raise SettingsError(
                 f"The folder {self.path} is in use by another embedded cluster "
-                f"(process {holder or 'not known'}): "
-                "stop that one, or choose another folder."
+                f"(process {holder or 'not known'}). "
+                "Stop that cluster, or choose another folder."
             ) from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

@@ -1,14 +1,13 @@
 """Images of the embedded cluster: each is a command line.
 
-The command line of an image is what an ENTRYPOINT is to a container image, and there is no CMD:
+The command line of an image is like the ENTRYPOINT of a container image; there is no CMD:
 
-- a container with neither ``command`` nor ``args`` runs the image's command line;
-- with ``args`` alone: the image's command line, then ``args``;
-- with ``command``, it runs ``command``, then ``args``, and nothing of the image's command line.
+- a container without ``command`` and ``args`` runs the image's command line;
+- a container with only ``args`` runs the image's command line, followed by ``args``;
+- a container with ``command`` runs ``command``, followed by ``args``, and not the image's command line.
 
-In an image's command line (not in ``command`` or ``args``) these are replaced: ``{python}`` by this Python,
-``{pod_ip}`` by the pod's address, ``{home}`` by the container's HOME, ``{lab}`` by the program
-``embedded/node/lab.py``.
+An image's command line (not ``command`` or ``args``) may have placeholders: ``{python}`` is this Python, ``{pod_ip}``
+the pod's address, ``{home}`` the container's HOME, and ``{lab}`` the program ``embedded/node/lab.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _LAB: Final = str(Path(__file__).with_name("lab.py"))
 
 
 def argv_of(container: Manifest, image: Sequence[str], *, pod_ip: str, home: str) -> tuple[list[str], list[str]]:
-    """Return the image's part of the command line, ready, and the container's own, not expanded yet."""
+    """Return the image's part of the command line, complete, and the container's own part, not expanded yet."""
     command, args = container.get("command") or [], container.get("args") or []
     if command:
         return [], [*command, *args]
@@ -37,7 +36,7 @@ def argv_of(container: Manifest, image: Sequence[str], *, pod_ip: str, home: str
 
 
 def not_found(image: str, images: Mapping[str, Sequence[str]]) -> str:
-    """Word that there is no such image; ``not found`` is what a kubelet says too, and what makes it hopeless."""
+    """Return the message for an unknown image; it has the kubelet's ``not found``, by which a spawn fails at once."""
     known = ", ".join(sorted(images)) or "none"
     return (
         f"not found: the embedded cluster has no command for the image {image}; "

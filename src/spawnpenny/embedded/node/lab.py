@@ -1,14 +1,14 @@
 """Entry point of the image ``spawnpenny/lab``; its arguments are the pod's address and further ones.
 
-It becomes ``jupyterhub-singleuser`` where a Hub's environment is given, else ``jupyter lab``. Each listens on the
-pod's own address: on this machine all pods have the same ports, and a Hub says 0.0.0.0.
+It runs ``jupyterhub-singleuser`` if the environment of a Hub is set, else ``jupyter lab``. Both listen on the pod's own
+address: all pods of this machine use the same ports, while a Hub requests 0.0.0.0.
 
-Where the first further argument is no option but a program, it becomes that, as ``start.sh`` of the Jupyter Docker
-Stacks does: so one image runs labs and the pods of Dask clusters. ``python`` is the Python that runs this file, and
-the programs beside it come first in PATH: an image whose command line names another Python is another environment.
+If the first further argument is a program and not an option, it runs that program, as ``start.sh`` of the Jupyter
+Docker Stacks does. So one image runs labs and the pods of Dask clusters. ``python`` is the Python that runs this file,
+and the programs beside it come first in PATH, so that another Python in an image's command line is another environment.
 
-It is run by its path, and imports nothing of ours: a pod gets none of the service's environment, which may say where
-spawnpenny is.
+This file is run by its path and imports nothing of spawnpenny: a pod has none of the service's environment, which may
+be needed to find spawnpenny.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COMMON: Final = ("--ServerApp.port_retries=0", "--no-browser", "--allow-root")
 
 
 def command(address: str, env: Mapping[str, str], arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the command line and the environment of what the container is to be."""
+    """Return the command line and the environment of the program to run."""
     beside = str(Path(sys.executable).parent)
     environ = {**env, "PATH": os.pathsep.join([beside, env.get("PATH", os.defpath)])}
     if arguments and not arguments[0].startswith("-"):
@@ -37,11 +37,11 @@ def command(address: str, env: Mapping[str, str], arguments: Sequence[str]) -> t
         own = [f"--ip={address}", f"--port={_PORT}", *_COMMON]
         return [sys.executable, "-m", "jupyterlab", *own, *arguments], environ
     url = urlsplit(env.get("JUPYTERHUB_SERVICE_URL") or f"http://0.0.0.0:{_PORT}/")
-    here = url._replace(netloc=f"{address}:{url.port or _PORT}").geturl()
+    service_url = url._replace(netloc=f"{address}:{url.port or _PORT}").geturl()
     argv = [sys.executable, "-m", "jupyterhub.singleuser", *_COMMON, *arguments]
-    return argv, {**environ, "JUPYTERHUB_SERVICE_URL": here}
+    return argv, {**environ, "JUPYTERHUB_SERVICE_URL": service_url}
 
 
 if __name__ == "__main__":
     argv, environ = command(sys.argv[1], os.environ, sys.argv[2:])
-    os.execvpe(argv[0], argv, environ)  # noqa: S606 - what an image's entry point does
+    os.execvpe(argv[0], argv, environ)  # noqa: S606 - an entry point runs its program

@@ -24,7 +24,7 @@ _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """All that it takes to start a process."""
+    """The command line, environment and working directory of a process."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -35,18 +35,18 @@ class Launch:
 
 
 def prepare(
-    container: Manifest, image: Sequence[str], pod: Manifest, *, volumes: Volumes, sources: Sources, mark: str
+    container: Manifest, image: Sequence[str], pod: Manifest, *, volumes: Volumes, sources: Sources, node_id: str
 ) -> Launch:
-    """Mount a container's volumes and say how to start it.
+    """Mount a container's volumes, and return its launch.
 
     Raises:
-        MissingSourceError: Something that it refers to is not there (yet).
+        MissingSourceError: An object that it refers to does not exist (yet).
 
     """
     mounts = volumes.mount(container)
-    given = variables(container, pod, sources)
-    home = mounts.inside(given["HOME"]) if given.get("HOME") else mounts.root.parent / "home"
-    temporary = mounts.inside("/tmp")  # noqa: S108 - the container's /tmp, which lies in the pod's folder
+    declared = variables(container, pod, sources)
+    home = mounts.inside(declared["HOME"]) if declared.get("HOME") else mounts.root.parent / "home"
+    temporary = mounts.inside("/tmp")  # noqa: S108 - the container's /tmp, which is in the pod's folder
     cwd = mounts.inside(container["workingDir"]) if container.get("workingDir") else home
     for folder in (home, temporary, cwd):
         _make(folder, mounts.root.parent.parent.parent)
@@ -55,14 +55,14 @@ def prepare(
         "LANG": "C.UTF-8",
         "HOSTNAME": pod["metadata"]["name"],
         "TMPDIR": str(temporary),
-        **{name: mounts.rewrite(value) for name, value in given.items()},
+        **{name: mounts.rewrite(value) for name, value in declared.items()},
         "HOME": str(home),
         POD_UID: pod["metadata"]["uid"],
         CONTAINER: container["name"],
-        NODE: mark,
+        NODE: node_id,
     }
     of_image, own = argv_of(container, image, pod_ip=pod["status"]["podIP"], home=str(home))
-    argv = (*of_image, *(mounts.rewrite_argument(expand(part, given)) for part in own))
+    argv = (*of_image, *(mounts.rewrite_argument(expand(part, declared)) for part in own))
     if not argv:
         raise MissingSourceError("no command specified")
     _check_text(argv, env)
@@ -70,7 +70,7 @@ def prepare(
 
 
 def _make(folder: Path, cluster: Path) -> None:
-    # A link in a volume can lead anywhere: what it leads to is neither made nor used.
+    # A link in a volume can lead anywhere: a target outside is neither created nor used.
     if not folder.resolve().is_relative_to(cluster):
         raise MissingSourceError(f"{folder.name!r} leaves the folder of the embedded cluster")
     try:

@@ -1,4 +1,4 @@
-"""The log of a container: two files of bounded size, and the pipe that fills them."""
+"""The log of a container: two files of limited size, and the pipe that fills them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOG_BYTES: Final = 2**20
-"""How much of a container's output is kept at most: the newer part of it."""
+"""The most bytes of a container's output that are kept: the latest ones."""
 _BURST: Final = 2**16
 _PAUSE: Final = 0.01
 
 
 class Log(asyncio.Protocol):
-    """Takes what one run of a container writes. Its older half is dropped when it is full."""
+    """The log of one run of a container. When it is full, its older half is dropped."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -50,7 +50,7 @@ class Log(asyncio.Protocol):
         self._file.write(data[-LOG_BYTES // 2 :])
         self._size += len(data)
         if len(data) >= _BURST and self._transport is not None:
-            # A program that writes without end is slowed down: it must not keep the service from its work.
+            # Slow down a program that writes without end, so that it does not block the service.
             self._transport.pause_reading()
             self._resume = asyncio.get_running_loop().call_later(_PAUSE, self._transport.resume_reading)
 
@@ -58,7 +58,7 @@ class Log(asyncio.Protocol):
         self._ended.set()
 
     async def close(self, *, patience: float = 1.0) -> None:
-        """Take what is still in the pipe; a process that fled and holds the pipe open is not waited for."""
+        """Read the rest of the pipe; do not wait for an escaped process that keeps the pipe open."""
         if self._transport is not None:
             try:
                 async with asyncio.timeout(patience):
@@ -72,11 +72,11 @@ class Log(asyncio.Protocol):
         self._file.close()
 
 
-def tail(path: Path, lines: int) -> str:
-    """Return the last lines of a log; empty where there is none."""
+def tail(path: Path, count: int) -> str:
+    """Return the last lines of a log; empty if there is none."""
     content = b"".join(part.read_bytes() for part in (_older(path), path) if part.exists())
     kept = content.decode(errors="replace").splitlines(keepends=True)
-    return "".join(kept[-lines:]) if lines > 0 else ""
+    return "".join(kept[-count:]) if count > 0 else ""
 
 
 def _older(path: Path) -> Path:

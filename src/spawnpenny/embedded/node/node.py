@@ -1,9 +1,9 @@
-"""The process node: runs the containers of pods as processes of this machine, as the user who runs it.
+"""The process node: it runs the containers of pods as processes of this machine and of its own user.
 
-For trying out, for plugin authors and for tests. It keeps nobody from anything: a process sees all that its
-user may see. It ignores securityContext, resources (they count against quotas, and bind nobody), image pull
-policies and secrets, node selectors, affinity and tolerations, host settings, lifecycle hooks,
-NetworkPolicies and service links. There is no DNS: pods are reached by podIP, and by the address of a Service.
+It is for trials, for plugin authors and for tests. It isolates nothing: a process can see everything that its user can
+see. It ignores securityContext, resources (they only count against quotas), image pull policies and secrets, node
+selectors, affinity and tolerations, host settings, lifecycle hooks, NetworkPolicies and service links. There is no DNS:
+pods are reached by their podIP, and by the address of a Service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 from spawnpenny.embedded.node.addresses import Addresses
 from spawnpenny.embedded.node.container import Tools
 from spawnpenny.embedded.node.logs import tail
-from spawnpenny.embedded.node.orphans import NODE, sweep
+from spawnpenny.embedded.node.orphans import NODE, kill_processes
 from spawnpenny.embedded.node.pod import Pod
 from spawnpenny.embedded.node.processes import Starter
 from spawnpenny.embedded.node.services import Services
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 _NAME: Final = "embedded"
 _CLOSE_GRACE: Final = 5.0
-"""Seconds that pods get when the service itself ends: its user waits for them."""
+"""Seconds that pods get when the service itself ends, as its user waits for them."""
 _log = structlog.get_logger(__name__)
 
 
 class Node:
-    """Runs pods, while it is entered; the folder has to be locked."""
+    """The node, which runs pods while it is entered; the folder has to be locked."""
 
     def __init__(self, folder: Folder, images: Mapping[str, Sequence[str]], store: Store) -> None:
         self._folder = folder
@@ -54,10 +54,10 @@ class Node:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            ended = await asyncio.to_thread(sweep, {NODE: self._folder.mark})
+            ended = await asyncio.to_thread(kill_processes, {NODE: self._folder.node_id})
             if ended:
-                _log.warning("leftovers_ended", processes=ended, folder=str(self._folder.path))
-            await asyncio.to_thread(self._folder.remove_leftovers)
+                _log.warning("orphans_ended", processes=ended, folder=str(self._folder.path))
+            await asyncio.to_thread(self._folder.remove_pods)
             stack.enter_context(self._addresses)
             session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             self._tools = Tools(self._images, Starter(), session)
@@ -67,18 +67,18 @@ class Node:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End all pods at the same time, then whatever else was started from this folder."""
+        """End all pods at the same time, then all other processes of this folder."""
         async with self._stack:
             for pod in self._pods.values():
                 pod.end(_CLOSE_GRACE)
             while self._tasks:
                 await asyncio.wait(self._tasks)
-            await asyncio.to_thread(sweep, {NODE: self._folder.mark})
+            await asyncio.to_thread(kill_processes, {NODE: self._folder.node_id})
 
     def start(self, stored: Stored) -> None:
         """Run a new pod."""
         if self._tools is None:
-            raise RuntimeError("a node runs pods only while it is entered")
+            raise RuntimeError("A node runs pods only while it is entered.")
         manifest = stored.copy()
         manifest["spec"]["nodeName"] = _NAME
         pod = Pod(
@@ -94,15 +94,15 @@ class Node:
         self.spawn(self._run(stored, pod))
 
     def end(self, uid: str, grace: float) -> None:
-        """Begin to end a pod; its object goes when nothing else of it is left."""
+        """Begin to end a pod; its object is removed last."""
         if (pod := self._pods.get(uid)) is not None:
             pod.end(grace)
 
-    def log(self, uid: str, container: str, lines: int) -> str:
-        return tail(self._folder.log(uid, container), lines)
+    def log(self, uid: str, container: str, count: int) -> str:
+        return tail(self._folder.log(uid, container), count)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do something beside, until it is done; closing waits for it."""
+        """Run work in the background; closing waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -111,7 +111,7 @@ class Node:
         try:
             await pod.run()
         finally:
-            self._addresses.give_back(pod.address)
+            self._addresses.release(pod.address)
             del self._pods[stored.uid]
             self._store.remove(stored.ref)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from spawnpenny.embedded.api.times import timestamp
-from spawnpenny.embedded.node.container import Container, Surroundings, Tools
+from spawnpenny.embedded.node.container import Container, PodContext, Tools
 from spawnpenny.embedded.node.launch import Launch, prepare
-from spawnpenny.embedded.node.orphans import POD_UID, sweep
+from spawnpenny.embedded.node.orphans import POD_UID, kill_processes
 from spawnpenny.embedded.node.processes import Grace
 from spawnpenny.embedded.node.sources import MissingSourceError, Sources
 from spawnpenny.embedded.node.status import PodView
@@ -52,16 +52,16 @@ class Pod:
         self._ending = asyncio.Event()
         self._publish = publish
         spec, policy = manifest["spec"], manifest["spec"]["restartPolicy"]
-        # An init container that has succeeded is done, whatever the policy.
-        first = "OnFailure" if policy == "Always" else policy
-        around = Surroundings(self._manifest, tools, self._grace, self._prepare, self._show)
+        # An init container that has succeeded is done, whatever the restart policy.
+        init_policy = "OnFailure" if policy == "Always" else policy
+        context = PodContext(self._manifest, tools, self._grace, self._prepare, self._publish_status)
         self._inits = [
             self._container(
-                init, around, init.get("restartPolicy", first), native=init.get("restartPolicy") == "Always"
+                init, context, init.get("restartPolicy", init_policy), native=init.get("restartPolicy") == "Always"
             )
             for init in spec.get("initContainers") or ()
         ]
-        self._containers = [self._container(container, around, policy) for container in spec["containers"]]
+        self._containers = [self._container(container, context, policy) for container in spec["containers"]]
         self._view = PodView(
             inits=[container.view for container in self._inits],
             containers=[container.view for container in self._containers],
@@ -71,29 +71,29 @@ class Pod:
         )
 
     def end(self, grace: float) -> None:
-        """Begin to end it; a later call can only make it go sooner."""
+        """Begin to end the pod; a later call can only shorten the grace period."""
         self._grace.begin(grace)
         self._ending.set()
 
     async def run(self) -> None:
-        living = asyncio.create_task(self._live())
+        running = asyncio.create_task(self._run())
         try:
             await self._ending.wait()
         except asyncio.CancelledError:
             self.end(0)  # the event loop itself is being closed
             raise
         finally:
-            living.cancel()
-            await asyncio.wait({living})
+            running.cancel()
+            await asyncio.wait({running})
             self._grace.cancel()
             await asyncio.to_thread(self._remove)
 
     def _remove(self) -> None:
-        _ = sweep({POD_UID: self._uid})
+        _ = kill_processes({POD_UID: self._uid})
         self._volumes.unmount()
         shutil.rmtree(self._folder.pod(self._uid), ignore_errors=True)
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         seconds = self._manifest["spec"].get("activeDeadlineSeconds")
         try:
             async with asyncio.timeout(seconds):
@@ -103,20 +103,20 @@ class Pod:
                 "DeadlineExceeded",
                 "Pod was active on the node longer than the specified deadline",
             )
-        except Exception as error:  # noqa: BLE001 - a fault of ours in one pod is reported there, and must not end the node
+        except Exception as error:  # noqa: BLE001 - a fault in one pod is in its status, and must not end the node
             _log.exception("pod_failed", pod=str(Ref.of(self._manifest)), pod_uid=self._uid)
             self._view.failed = "NodeError", f"The embedded node failed: {type(error).__name__}"
-        self._show()
+        self._publish_status()
 
     async def _run_containers(self) -> None:
-        await self._placed()
-        await self._mounted()
-        async with asyncio.TaskGroup() as beside:
+        await self._wait_until_scheduled()
+        await self._wait_until_mounted()
+        async with asyncio.TaskGroup() as sidecar_group:
             sidecars: list[asyncio.Task[int]] = []
             try:
                 for init in self._inits:
                     if init.view.native:
-                        sidecars.append(beside.create_task(init.run()))
+                        sidecars.append(sidecar_group.create_task(init.run()))
                         await init.started.wait()
                     elif await init.run() != 0:
                         return
@@ -125,14 +125,14 @@ class Pod:
                 async with asyncio.TaskGroup() as group:
                     for container in self._containers:
                         group.create_task(container.run())
-            finally:  # sidecars end after all others, with what is left of the pod's grace
+            finally:  # sidecars end after all others, within the rest of the grace period
                 if sidecars:
                     self._grace.begin(self._manifest["spec"]["terminationGracePeriodSeconds"])
                 for sidecar in reversed(sidecars):
                     sidecar.cancel()
 
-    async def _placed(self) -> None:
-        """Wait until all volume claims are there, as the scheduler does."""
+    async def _wait_until_scheduled(self) -> None:
+        """Wait until all volume claims exist, as the Kubernetes scheduler does."""
         claims = [
             volume["persistentVolumeClaim"]["claimName"]
             for volume in self._manifest["spec"].get("volumes") or ()
@@ -140,11 +140,11 @@ class Pod:
         ]
         while missing := [claim for claim in claims if not self._sources.has_claim(claim)]:
             self._view.unschedulable = f'0/1 nodes are available: persistentvolumeclaim "{missing[0]}" not found.'
-            self._show()
+            self._publish_status()
             await asyncio.sleep(_RETRY)
         self._view.unschedulable = ""
 
-    async def _mounted(self) -> None:
+    async def _wait_until_mounted(self) -> None:
         while True:
             try:
                 self._volumes.prepare()
@@ -155,20 +155,20 @@ class Pod:
                 return
             await asyncio.sleep(_RETRY)
 
-    def _container(self, spec: Manifest, around: Surroundings, policy: str, *, native: bool = False) -> Container:
+    def _container(self, spec: Manifest, context: PodContext, policy: str, *, native: bool = False) -> Container:
         log = self._folder.log(self._uid, spec["name"])
-        return Container(spec, around, log=log, policy=policy, native=native)
+        return Container(spec, context, log=log, policy=policy, native=native)
 
     def _prepare(self, spec: Manifest, image: Sequence[str]) -> Launch:
         return prepare(
-            spec, image, self._manifest, volumes=self._volumes, sources=self._sources, mark=self._folder.mark
+            spec, image, self._manifest, volumes=self._volumes, sources=self._sources, node_id=self._folder.node_id
         )
 
     def _wait(self, reason: str, message: str) -> None:
         waiting = {"reason": reason, "message": message} if message else {"reason": reason}
         for view in (*self._view.inits, *self._view.containers):
             view.state = {"waiting": waiting}
-        self._show()
+        self._publish_status()
 
-    def _show(self) -> None:
+    def _publish_status(self) -> None:
         self._publish(self._view.to_status())

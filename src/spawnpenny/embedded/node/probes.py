@@ -1,7 +1,6 @@
 """Startup, readiness and liveness probes.
 
-Until the first success a probe runs twice a second, however long its period is: who tries things out should
-not have to wait.
+Until its first success a probe runs twice a second, even if its period is longer, so that trials start fast.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ _DEFAULTS: Final[dict[str, float]] = {
     "successThreshold": 1,
     "failureThreshold": 3,
 }
-_GOOD: Final = range(200, 400)
+_SUCCESS: Final = range(200, 400)
 
-Run = Callable[[list[str]], Awaitable[int]]
-"""Runs a command in the container and returns its exit code; cancelled when it takes too long."""
+RunCommand = Callable[[list[str]], Awaitable[int]]
+"""Runs a command in the container and returns its exit code; it is cancelled after the timeout."""
 
 
 class Probe:
-    """One probe of a container; ``check`` asks once."""
+    """One probe of a container; ``check`` runs it once."""
 
     def __init__(
-        self, spec: Manifest, container: Manifest, address: str, *, session: aiohttp.ClientSession, run: Run
+        self, spec: Manifest, container: Manifest, address: str, *, session: aiohttp.ClientSession, run: RunCommand
     ) -> None:
         self._spec = spec
         self._ports = {port.get("name"): port["containerPort"] for port in container.get("ports") or ()}
@@ -42,39 +41,39 @@ class Probe:
         self._run = run
 
     async def watch(self, notify: Callable[[bool], None]) -> None:
-        """Yield each change for ever: True after enough successes, False after enough failures in a row."""
+        """Probe until cancelled; notify with True after enough successes, False after enough failures in a row."""
         await asyncio.sleep(self._number("initialDelaySeconds"))
         successes = failures = 0
-        ever = False
+        succeeded = False
         while True:
             if await self.check():
                 successes, failures = successes + 1, 0
                 if successes == self._number("successThreshold"):
-                    ever = True
+                    succeeded = True
                     notify(True)
             else:
                 successes, failures = 0, failures + 1
-                if failures == self._failures(ever=ever):
+                if failures == self._failures(succeeded=succeeded):
                     notify(False)
             period = self._number("periodSeconds")
-            await asyncio.sleep(period if ever else min(period, _FIRST_PERIOD))
+            await asyncio.sleep(period if succeeded else min(period, _FIRST_PERIOD))
 
     async def check(self) -> bool:
         try:
             async with asyncio.timeout(self._number("timeoutSeconds")):
-                return await self._ask()
+                return await self._probe()
         except (TimeoutError, OSError, aiohttp.ClientError, ValueError, LookupError):
             return False
 
-    def _failures(self, *, ever: bool) -> float:
-        """Failures in a row that count; before the first success, as many as fit in the time allowed."""
+    def _failures(self, *, succeeded: bool) -> float:
+        """Return the failures in a row that count; before the first success, as many as fit in the allowed time."""
         allowed = self._number("failureThreshold")
-        if ever:
+        if succeeded:
             return allowed
         period = self._number("periodSeconds")
         return max(1, round(allowed * period / min(period, _FIRST_PERIOD)))
 
-    async def _ask(self) -> bool:
+    async def _probe(self) -> bool:
         if (http := self._spec.get("httpGet")) is not None:
             return await self._get(http)
         if (tcp := self._spec.get("tcpSocket")) is not None:
@@ -92,9 +91,9 @@ class Probe:
         path = http.get("path") or "/"
         url = f"{scheme}://{host}:{port}/{path.lstrip('/')}"
         headers = [(header["name"], header["value"]) for header in http.get("httpHeaders") or ()]
-        # As the kubelet does: a redirect counts as an answer, and certificates are not verified.
+        # As the kubelet does: a redirect counts as success, and certificates are not verified.
         async with self._session.get(url, headers=headers, allow_redirects=False, ssl=False) as response:
-            return response.status in _GOOD
+            return response.status in _SUCCESS
 
     def _port(self, port: int | str) -> int:
         return int(self._ports.get(port, port))

@@ -1,13 +1,12 @@
 """A local process, its process group, and its end.
 
-A pidfd on the event loop reports the end. asyncio's own subprocesses would do the same with a
-PidfdChildWatcher, but on Python 3.11 that watcher is one for the whole program, which is not ours to set, and
-from 3.12 on naming it is deprecated. And the group must be killed before its leader is reaped, while nobody
-else can have got its number.
+A pidfd on the event loop reports the end. asyncio's own subprocesses could do the same with a PidfdChildWatcher, but on
+Python 3.11 that watcher is set for the whole program, and from 3.12 on it is deprecated. Also, the group has to be
+killed before its leader is reaped, while no other process can have its number.
 
-Processes do not die with their parent (PR_SET_PDEATHSIG): that needs code between fork and exec,
-which is unsafe in a program with threads, it is tied to the thread that forked, and does not reach
-grandchildren. ``embedded.node.orphans`` reaches them all.
+Processes do not end with their parent (PR_SET_PDEATHSIG): that needs code between fork and exec, which is unsafe in a
+program with threads, depends on the thread that forked, and does not reach grandchildren. ``embedded.node.orphans``
+finds them all.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 _SIGNALLED: Final = 128
 
 
-async def to_the_end(work: Coroutine[Any, Any, Any]) -> None:
-    """Await what lets go of something; when cancelled meanwhile, finish it first."""
+async def finish(work: Coroutine[Any, Any, Any]) -> None:
+    """Await cleanup work; when cancelled meanwhile, finish it before the cancellation."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)
@@ -59,7 +58,7 @@ class Grace:
 
 
 class Process:
-    """A process in a session of its own. ``ended`` is its exit code: for a signal, 128 and its number."""
+    """A process in a session of its own. ``ended`` has its exit code: for a signal, 128 plus its number."""
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         loop = asyncio.get_running_loop()
@@ -74,10 +73,10 @@ class Process:
         """Start a process.
 
         Raises:
-            OSError: There is no such command, or it cannot be run.
+            OSError: The command does not exist, or cannot be run.
 
         """
-        popen = subprocess.Popen(  # noqa: S603 - running what a pod says is the purpose
+        popen = subprocess.Popen(  # noqa: S603 - running the commands of pods is the purpose
             argv,
             env=env,
             cwd=cwd,
@@ -98,7 +97,7 @@ class Process:
         return await asyncio.shield(self.ended)
 
     async def end(self, grace: Grace) -> int:
-        """Ask the process to end, kill it when the grace is over, and return its exit code."""
+        """Send SIGTERM, and SIGKILL after the grace period; return the exit code."""
         self.signal(signal.SIGTERM)
         over = asyncio.create_task(grace.over.wait())
         either: set[asyncio.Future[Any]] = {self.ended, over}
@@ -112,7 +111,7 @@ class Process:
     def _reap(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
-        # The leader has ended and is not reaped: its number is still the group's, so this hits nobody else.
+        # The leader has ended and is not reaped, so the number still belongs to this group only.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         code = self._popen.wait()
@@ -120,19 +119,19 @@ class Process:
 
 
 class Starter:
-    """Starts processes one at a time, and lets the event loop serve the others after each."""
+    """Starter of processes, one at a time; the event loop serves other tasks after each."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Log) -> Process:
         """Start a process whose output goes to a log.
 
         Raises:
-            OSError: There is no such command, or it cannot be run.
+            OSError: The command does not exist, or cannot be run.
 
         """
-        async with self._turn:
+        async with self._lock:
             output = await log.connect()
             try:
                 process = Process.start(argv, env, cwd, output)

@@ -1,7 +1,7 @@
-"""Services without a network: each has an address from its name, and the pod that it selects takes that address.
+"""Services without a network: a Service has an address by its name, and the pod that it selects gets that address.
 
-Nothing forwards and nothing is balanced: one pod at a time has a Service's address, at its own ports. What a Service
-selects has to come after it, as a pod has its address from the start.
+Nothing is forwarded or balanced: one pod at a time has the address of a Service, with its own ports. A pod gets its
+address at its start, so the Service has to exist before it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Services:
         self._resource = resource_of("Service")
 
     def address(self, namespace: str, name: str) -> str:
-        """Return the address of a Service, there or not: the same as long as the cluster runs."""
+        """Return the address of a Service, which may not exist yet; it stays the same as long as the cluster runs."""
         return self._addresses.of_service(f"{namespace}/{name}")
 
     def complete(self, ref: Ref, manifest: Manifest) -> None:
-        """Fill in what the cluster says of a Service, whatever a caller says of it.
+        """Fill in the fields of a Service that the cluster sets.
 
         Raises:
-            InvalidObjectError: Another Service has its address: two names that come to one are rare, but possible.
+            InvalidObjectError: Another Service has the same address, which is rare, but possible.
 
         """
         spec = manifest.setdefault("spec", {})
@@ -53,7 +53,7 @@ class Services:
                 raise refuse(InvalidObjectError, "create", ref, f"spec.clusterIP: the {other.ref} has {address}")
 
     def take_address(self, pod: Manifest) -> str:
-        """Return the address for a new pod: of the Service that selects it and whose address is free, else any."""
+        """Take an address for a new pod: the free one of a Service that selects the pod, else any."""
         metadata = pod["metadata"]
         for service in self._store.select(self._resource, namespace=metadata["namespace"]):
             spec = service.manifest["spec"]

@@ -1,4 +1,4 @@
-"""The Secrets and ConfigMaps that a pod's environment and volumes come from."""
+"""The Secrets and ConfigMaps for the environment and volumes of pods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MissingSourceError(Exception):
-    """An object that a pod refers to is missing, or not supported here; worded as a kubelet does. It may come yet."""
+    """An object that a pod refers to does not exist yet, or is not supported here; worded as by a kubelet."""
 
 
 class Sources:
@@ -34,10 +34,10 @@ class Sources:
         return self._find("persistentvolumeclaim", name) is not None
 
     def items(self, kind: str, name: str, *, optional: bool) -> dict[str, bytes]:
-        """Return all entries of a ``secret`` or ``configmap``; none of an optional one that is not there.
+        """Return all entries of a ``secret`` or ``configmap``; none if it is optional and does not exist.
 
         Raises:
-            MissingSourceError: It is not there.
+            MissingSourceError: It does not exist.
 
         """
         manifest = self._find(kind, name)
@@ -53,10 +53,10 @@ class Sources:
         }
 
     def item(self, kind: str, name: str, key: str, *, optional: bool) -> bytes | None:
-        """Return one entry, or None where it is optional and not there.
+        """Return one entry, or None if it is optional and does not exist.
 
         Raises:
-            MissingSourceError: It is not there.
+            MissingSourceError: It does not exist.
 
         """
         items = self.items(kind, name, optional=optional)

@@ -1,4 +1,4 @@
-"""The status of a pod as a kubelet writes it: a pure function of the states of its containers."""
+"""The status of a pod as a kubelet writes it: a function of the states of its containers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ContainerView:
-    """The state of a container, and whether it is final (``settled``: it will not be started again).
+    """The state of a container.
 
-    ``native`` marks an init container that runs beside the program: nothing waits for its end, only for its start.
+    Attributes:
+        name: The name.
+        image: The image.
+        state: The state, as in a pod's status.
+        last: The state before the last restart.
+        restarts: The number of restarts.
+        ready: The result of the readiness probe.
+        settled: True once no restart follows.
+        native: True for a native sidecar: an init container that runs beside the others once it has started.
+        started: The result of the startup probe.
+
     """
 
     name: str
@@ -44,7 +54,7 @@ class ContainerView:
         return self.settled and not self.succeeded
 
     @property
-    def lets_go_on(self) -> bool:
+    def is_initialized(self) -> bool:
         """Return whether the containers after this init container may start."""
         return self.started if self.native else self.succeeded
 
@@ -67,7 +77,7 @@ class ContainerView:
 
 @dataclass(slots=True)
 class PodView:
-    """All that the status of a pod depends on."""
+    """The parts from which the status of a pod is made."""
 
     inits: Sequence[ContainerView]
     containers: Sequence[ContainerView]
@@ -75,9 +85,9 @@ class PodView:
     pod_ip: str
     start_time: str
     unschedulable: str = ""
-    """Why it cannot be placed."""
+    """The reason why the pod cannot be scheduled."""
     failed: tuple[str, str] | None = None
-    """Reason and message, where the pod as a whole has failed."""
+    """Reason and message if the pod as a whole has failed."""
     conditions: dict[str, Manifest] = field(default_factory=dict)
 
     def to_status(self) -> Manifest:
@@ -101,19 +111,19 @@ class PodView:
     def _phase(self) -> str:
         if self.failed is not None or any(view.has_failed for view in self.inits if not view.native):
             return "Failed"
-        beside = any("running" in view.state for view in self.inits if view.native)
-        if all(view.settled for view in self.containers) and not beside:
+        sidecars_run = any("running" in view.state for view in self.inits if view.native)
+        if all(view.settled for view in self.containers) and not sidecars_run:
             return "Succeeded" if all(view.succeeded for view in self.containers) else "Failed"
-        if self.unschedulable or not all(view.lets_go_on for view in self.inits):
+        if self.unschedulable or not all(view.is_initialized for view in self.inits):
             return "Pending"
         return "Running" if any(view.has_run for view in self.containers) else "Pending"
 
     def _conditions(self) -> list[Manifest]:
         if self.unschedulable:
             return [self._condition("PodScheduled", self.unschedulable, "Unschedulable")]
-        waiting = _named((view for view in self.inits if not view.lets_go_on), "with incomplete status")
-        beside = (view for view in self.inits if view.native)
-        unready = _named((view for view in (*beside, *self.containers) if not view.ready), "with unready status")
+        waiting = _named((view for view in self.inits if not view.is_initialized), "with incomplete status")
+        sidecars = (view for view in self.inits if view.native)
+        unready = _named((view for view in (*sidecars, *self.containers) if not view.ready), "with unready status")
         reason = "PodCompleted" if self._phase() == "Succeeded" else "ContainersNotReady"
         return [
             self._condition("Initialized", waiting, "ContainersNotInitialized"),
@@ -133,6 +143,6 @@ class PodView:
         return condition
 
 
-def _named(views: Iterable[ContainerView], what: str) -> str:
+def _named(views: Iterable[ContainerView], state: str) -> str:
     names = [view.name for view in views]
-    return f"containers {what}: [{' '.join(names)}]" if names else ""
+    return f"containers {state}: [{' '.join(names)}]" if names else ""

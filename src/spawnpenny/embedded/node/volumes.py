@@ -1,9 +1,9 @@
-"""The volumes of a pod, as folders and files, and where its containers see them.
+"""The volumes of a pod as folders and files, and their mount paths.
 
-A process here sees the machine's own file system, so a volume cannot lie at its mountPath. It lies at ``<pod
+A process here sees the machine's own file system, so a volume cannot be at its mountPath. It is at ``<pod
 folder>/root<mountPath>``, and the environment, arguments and working directory of a container are rewritten to that
-(``Mounts.rewrite``), also where a path stands inside of a longer text, such as a shell script in an argument. A path
-that a program has in itself, or puts together, is not.
+path (``Mounts.rewrite``), even within a longer text, such as a shell script in an argument. A path in the code of a
+program, or one that the program composes, is not rewritten.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from spawnpenny.embedded.node.folder import Folder
     from spawnpenny.kubernetes.interface import Manifest
 
-_GOES_ON: Final = re.compile(r"[\w.~$*?\])}`/-]\Z")
+_INSIDE_PATH: Final = re.compile(r"[\w.~$*?\])}`/-]\Z")
 _OPENING_QUOTE: Final = re.compile(r"""(?:\A|[^\w$)}\]'"])(?:[fFrRbBuU]{1,2})?["']\Z""")
 _NEEDS_NO_QUOTES: Final = re.compile(r"[\w@%+=:,./-]+")
 _READABLE: Final = 0o644
@@ -40,15 +40,15 @@ class Volumes:
         self._home = folder.pod(pod["metadata"]["uid"])
         self._sources = sources
         self._paths: dict[str, Path] = {}
-        self._beside = {container["name"] for container in pod["spec"]["containers"]}
-        self._taken: dict[str, Path] = {}
+        self._regular = {container["name"] for container in pod["spec"]["containers"]}
+        self._mounted: dict[str, Path] = {}
         self._links: dict[Path, Path] = {}
 
     def prepare(self) -> None:
         """Make all volumes.
 
         Raises:
-            MissingSourceError: One needs what is not there (yet); it can be tried again.
+            MissingSourceError: A source does not exist (yet); the call can be repeated.
 
         """
         self._home.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,10 @@ class Volumes:
                 raise MissingSourceError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from None
 
     def mount(self, container: Manifest) -> Mounts:
-        """Put a container's volumes to their places.
+        """Link a container's volumes to their mount paths.
 
         Raises:
-            MissingSourceError: A place cannot be made; the message says why.
+            MissingSourceError: A volume cannot be mounted; the message says why.
 
         """
         root = self._home / "root"
@@ -84,16 +84,15 @@ class Volumes:
         return Mounts(root, places)
 
     def unmount(self) -> None:
-        """Take away the links that lie in other volumes, which outlast the pod."""
+        """Remove the links within other volumes, which outlive the pod."""
         for place, source in self._links.items():
             with suppress(OSError):
                 if place.readlink() == source:
                     place.unlink()
 
     def _reserve(self, container: Manifest, path: str, source: Path) -> Path:
-        # The containers of a pod share one root. Init containers run one after the other, so each has it for
-        # itself.
-        if container["name"] in self._beside and self._taken.setdefault(path, source) != source:
+        # The containers of a pod share one root. Init containers run one after the other, so they do not conflict.
+        if container["name"] in self._regular and self._mounted.setdefault(path, source) != source:
             raise MissingSourceError(f"the embedded cluster cannot mount two volumes at {path} in one pod")
         return source
 
@@ -117,7 +116,7 @@ class Volumes:
         if not sub:
             return volume
         source = volume / sub
-        # A link that a program left in the volume must not lead out of it.
+        # A link that a program made in the volume must not lead out of it.
         if not is_inside(sub) or not source.resolve().is_relative_to(volume.resolve()):
             raise MissingSourceError(f"the subPath {sub!r} leaves its volume")
         if not source.exists():
@@ -125,17 +124,16 @@ class Volumes:
         return source
 
     def _link(self, place: Path, source: Path) -> None:
-        # The place may lie in another volume, that is, behind a link: every step on the way has to stay in
-        # our folder.
-        for step in reversed(place.parents):
-            if step.is_relative_to(self._home) and not step.resolve().is_relative_to(self._folder.path):
+        # The place may be in another volume, that is, behind a link: every parent has to stay in our folder.
+        for parent in reversed(place.parents):
+            if parent.is_relative_to(self._home) and not parent.resolve().is_relative_to(self._folder.path):
                 raise MissingSourceError(f"{place.relative_to(self._home / 'root')} leaves the pod's folder")
-            if step.is_relative_to(self._home):
-                step.mkdir(exist_ok=True)
+            if parent.is_relative_to(self._home):
+                parent.mkdir(exist_ok=True)
         if place.is_symlink():
             place.unlink()
         elif place.is_dir():
-            place.rmdir()  # an empty one gives way, as a mount would cover it; another is an error
+            place.rmdir()  # a mount would cover an empty folder; another folder is an error
         place.symlink_to(source)
         if not place.parent.resolve().is_relative_to(self._home):
             self._links[place] = source
@@ -151,7 +149,7 @@ class Mounts:
         self._pattern = re.compile(rf"(?:{longest_first})(?![\w.-])") if places else None
 
     def rewrite(self, text: str) -> str:
-        """Put the true place for each mountPath in a text where a path begins."""
+        """Replace each mountPath at the start of a path in a text by its real path."""
 
         def replace(match: re.Match[str]) -> str:
             begins = _begins_a_path(text, match.start())
@@ -163,36 +161,36 @@ class Mounts:
         """Rewrite a part of a command line, which may be a script.
 
         Raises:
-            MissingSourceError: The true place would need quoting there, which nobody can do for a script.
+            MissingSourceError: The real path would need quotes, which cannot be added to a script.
 
         """
         rewritten = self.rewrite(text)
         whole = self._pattern is not None and self._pattern.match(text.partition("=")[2] or text)
         if rewritten != text and not whole and not _NEEDS_NO_QUOTES.fullmatch(str(self.root)):
             raise MissingSourceError(
-                f"a script that names a mounted path cannot run in the folder {str(self.root)!r}: choose a folder "
+                f"a script that names a mounted path cannot run in the folder {str(self.root)!r}: use a folder "
                 "without spaces and quotes (embedded.folder)"
             )
         return rewritten
 
     def inside(self, path: str) -> Path:
-        """Return where a path of the container lies: in its volume, else in the pod's own folder."""
+        """Return the real path for a path of the container: in its volume, else in the pod's own folder."""
         path = normal(path)
         rewritten = self.rewrite(path)
         return Path(rewritten) if rewritten != path else Path(f"{self.root}{path}")
 
 
 def _begins_a_path(text: str, start: int) -> bool:
-    """Return whether a path begins at a place of a text, rather than going on there: as in ``$HOME/data``."""
+    """Return whether a path begins at a position of a text, and does not continue one, as in ``$HOME/data``."""
     before = text[:start]
     if before.endswith(("'", '"')):
         # A quote that opens a string, or one that closes it, as in "$HOME"/data.
         return _OPENING_QUOTE.search(before) is not None
-    return not before or _GOES_ON.search(before) is None
+    return not before or _INSIDE_PATH.search(before) is None
 
 
 def normal(path: str) -> str:
-    """Make a path absolute and take all ``..`` out, as they end at the root that they cannot leave."""
+    """Make a path absolute, and resolve ``..`` so that it cannot leave the root."""
     return posixpath.normpath(f"/{path.lstrip('/')}")
 
 

@@ -129,7 +129,7 @@ class IdleNamespaces:
         await self.service_context.store.delete(record)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.service_context.settings.deadlines.stop):
-                await self.service_context.ownership.forgotten(user_state.slug, record.version)
+                await self.service_context.ownership.wait_for_other_version(user_state.slug, record.version)
         self.user_registry.forget(user_state)
 
     async def _release_namespace(self, user_state: UserState, uid: str) -> None:

@@ -1,1 +1,1 @@
-"""The rules by which an API server refuses an object as not valid, by what they are about."""
+"""The rules by which the API server refuses an object as not valid, one module for each subject."""

@@ -47,7 +47,7 @@ def faults_of_mounts(container: Mapping[str, Any], volumes: Collection[Any]) -> 
     for mount in container.get("volumeMounts") or ():
         volume = str(mount.get("name"))
         if mount.get("name") not in volumes:
-            yield Fault(_PATH, f"{name} mounts {mount.get('name')!r}, which is no volume", volume)
+            yield Fault(_PATH, f"{name} mounts {mount.get('name')!r}, which is not a volume of the pod", volume)
         if not mount.get("mountPath"):
             yield Fault(_PATH, f"{name} has a mount without mountPath", volume)
         yield from _inside(container, mount)
@@ -67,7 +67,7 @@ def _inside(container: Mapping[str, Any], mount: Mapping[str, Any]) -> Iterator[
 
 
 def is_inside(path: str) -> bool:
-    """Say whether a relative path stays in the folder that it starts from."""
+    """Return whether a relative path stays within its folder."""
     parts = PurePosixPath(path)
     return bool(path) and not parts.is_absolute() and ".." not in parts.parts
 
@@ -86,10 +86,10 @@ def _env(container: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(_PATH, f"{key!r} in the env of {name} is not a valid name of a variable", key)
         if source is not None and variable.get("value"):
             yield Fault(_PATH, f"the variable {key} of {name} has a value and valueFrom", key)
-        if isinstance(source, Mapping) and len([each for each in _SOURCES if source.get(each)]) != 1:
+        if isinstance(source, Mapping) and sum(bool(source.get(kind)) for kind in _SOURCES) != 1:
             yield Fault(_PATH, f"valueFrom of the variable {key} of {name} needs one of {', '.join(_SOURCES)}", key)
-    for each in container.get("envFrom") or ():
-        refs = [each[key] for key in ("secretRef", "configMapRef") if each.get(key)]
+    for origin in container.get("envFrom") or ():
+        refs = [origin[key] for key in ("secretRef", "configMapRef") if origin.get(key)]
         if len(refs) != 1 or not DNS_SUBDOMAIN.fullmatch(str(refs[0].get("name") or "")):
             yield Fault(_PATH, f"envFrom of {name} needs one secretRef or configMapRef with a valid name", "envFrom")
 
@@ -108,7 +108,7 @@ def _ports(container: Mapping[str, Any]) -> Iterator[Fault]:
                 yield Fault(_PATH, f"{label!r} is not a valid name of a port (at most 15 of a-z 0-9 -)", str(label))
     for label, count in names.items():
         if count > 1:
-            yield Fault(_PATH, f"{name} has two ports of the name {label!r}", label)
+            yield Fault(_PATH, f"{name} has two ports named {label!r}", label)
 
 
 def _probes(container: Mapping[str, Any], *, init: bool) -> Iterator[Fault]:
@@ -116,9 +116,9 @@ def _probes(container: Mapping[str, Any], *, init: bool) -> Iterator[Fault]:
     probes = {key: container[key] for key in _PROBES if container.get(key)}
     hooks = {key: lifecycle[key] for key in ("postStart", "preStop") if lifecycle.get(key)}
     if init and (probes or hooks):
-        yield Fault(_PATH, f"{name} is an init container, and so can have no {', '.join((*probes, *hooks))}", name)
+        yield Fault(_PATH, f"{name} is an init container, which cannot have {', '.join((*probes, *hooks))}", name)
     for key, handler in {**probes, **hooks}.items():
-        actions = [each for each in _HANDLERS if handler.get(each) is not None]
+        actions = [action for action in _HANDLERS if handler.get(action) is not None]
         if len(actions) != 1:
             yield Fault(
                 _PATH, f"{key} of {name} needs one action ({', '.join(_HANDLERS[:3])}), not {len(actions)}", key

@@ -1,4 +1,4 @@
-"""One thing that is not valid in an object."""
+"""A fault of an object: a part that is not valid."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is not valid.
+    """A part of an object that is not valid.
 
-    ``path`` is the field of the object, ``message`` says what is wrong with it, ``subject`` is the name or value at
-    fault, by which it can be found in the settings that it came from.
+    Attributes:
+        path: The field of the object.
+        message: The error.
+        subject: The wrong name or value, by which the setting that it comes from can be found.
+
     """
 
     path: str

@@ -38,11 +38,11 @@ def faults_of_annotations(annotations: Mapping[str, Any], path: str) -> Iterator
         if not isinstance(value, str):
             yield Fault(path, f"the value of {name} is not a string", name)
     if size > _ANNOTATIONS_SIZE:
-        yield Fault(path, f"all together are {size} bytes; at most {_ANNOTATIONS_SIZE} are taken")
+        yield Fault(path, f"all together have {size} bytes; at most {_ANNOTATIONS_SIZE} are allowed")
 
 
 def faults_of_keys(manifest: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what is not valid in the data of a Secret or ConfigMap."""
+    """Yield the faults in the data of a Secret or ConfigMap."""
     for part in ("data", "binaryData", "stringData"):
         for key, value in (manifest.get(part) or {}).items():
             if not KEY.fullmatch(key) or key in (".", "..") or key.startswith("../"):

@@ -1,4 +1,4 @@
-"""Rules for a pod as a whole: volumes, placement, names (k8s.io/kubernetes ``ValidatePodSpec``)."""
+"""Rules for a pod: volumes, placement, names (k8s.io/kubernetes ``ValidatePodSpec``)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _tolerations(tolerations: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
                 toleration["effect"],
             )
         if not key and operator != "Exists":
-            yield Fault("spec.tolerations", "one without key needs the operator Exists", "operator")
+            yield Fault("spec.tolerations", "a toleration without key needs the operator Exists", "operator")
         if operator == "Exists" and toleration.get("value"):
             yield Fault("spec.tolerations", f"{key} has a value beside the operator Exists", key)
         if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
@@ -81,19 +81,19 @@ def _affinity(affinity: Mapping[str, Any]) -> Iterator[Fault]:
     node = affinity.get("nodeAffinity") or {}
     required = (node.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
     preferred = node.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-    for term in (*required, *(each.get("preference") or {} for each in preferred)):
+    for term in (*required, *(weighted.get("preference") or {} for weighted in preferred)):
         for match in term.get("matchExpressions") or ():
             yield from _match(match)
-    for each in preferred:
-        yield from _weight(each, "preference", "spec.affinity.nodeAffinity")
+    for weighted in preferred:
+        yield from _weight(weighted, "preference", "spec.affinity.nodeAffinity")
     for kind in ("podAffinity", "podAntiAffinity"):
         terms = affinity.get(kind) or {}
         preferred = terms.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-        for each in preferred:
-            yield from _weight(each, "podAffinityTerm", f"spec.affinity.{kind}")
+        for weighted in preferred:
+            yield from _weight(weighted, "podAffinityTerm", f"spec.affinity.{kind}")
         for term in (
             *(terms.get("requiredDuringSchedulingIgnoredDuringExecution") or ()),
-            *(each.get("podAffinityTerm") or {} for each in preferred),
+            *(weighted.get("podAffinityTerm") or {} for weighted in preferred),
         ):
             if not term.get("topologyKey"):
                 yield Fault(f"spec.affinity.{kind}", "a term has no topologyKey", kind)
@@ -111,7 +111,7 @@ def _match(match: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _weight(preferred: Mapping[str, Any], inner: str, path: str) -> Iterator[Fault]:
     weight = preferred.get("weight")
-    if not (isinstance(weight, int) and 1 <= weight <= 100):  # noqa: PLR2004 - as Kubernetes has it
+    if not (isinstance(weight, int) and 1 <= weight <= 100):  # noqa: PLR2004 - the range of Kubernetes
         yield Fault(path, f"the weight {weight!r} is not from 1 to 100", "weight")
     if not preferred.get(inner):
         yield Fault(path, f"a preferred term has no {inner}", "weight")
@@ -129,7 +129,7 @@ def _volumes(volumes: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
     names = Counter(str(volume.get("name", "")) for volume in volumes)
     for name, count in names.items():
         if count > 1:
-            yield Fault("spec.volumes", f"there are two of the name {name!r}", name)
+            yield Fault("spec.volumes", f"two have the name {name!r}", name)
     for volume in volumes:
         yield from faults_of_volume(volume)
 
@@ -141,6 +141,6 @@ def _containers(spec: Mapping[str, Any]) -> Iterator[Fault]:
         for container in spec.get(kind) or ():
             name = str(container.get("name", ""))
             if name in names:
-                yield Fault("spec.containers", f"there are two of the name {name!r}", name)
+                yield Fault("spec.containers", f"two have the name {name!r}", name)
             names.add(name)
             yield from faults_of_container(container, volumes, init=kind == "initContainers")

@@ -34,15 +34,15 @@ def faults_of_resources(container: Mapping[str, Any]) -> Iterator[Fault]:
                 yield Fault(_PATH, f"{part}.{resource} of {name} is negative", resource)
             elif _is_extended(resource) and read[resource] % 1:
                 yield Fault(_PATH, f"{part}.{resource} of {name} is {amount}: it has to be a whole number", resource)
-    yield from _beside(name, amounts["limits"], amounts["requests"])
+    yield from _compare(name, amounts["limits"], amounts["requests"])
 
 
-def _beside(name: str, limits: Mapping[str, Decimal], requests: Mapping[str, Decimal]) -> Iterator[Fault]:
-    for resource, asked in requests.items():
+def _compare(name: str, limits: Mapping[str, Decimal], requests: Mapping[str, Decimal]) -> Iterator[Fault]:
+    for resource, requested in requests.items():
         limit = limits.get(resource)
-        if limit is not None and asked > limit:
+        if limit is not None and requested > limit:
             yield Fault(_PATH, f"{name} requests more {resource} than its limit", resource)
-        if resource not in _PLAIN and limit != asked:
+        if resource not in _PLAIN and limit != requested:
             yield Fault(_PATH, f"the request of {name} for {resource} has to be as much as its limit", resource)
 
 
@@ -53,5 +53,5 @@ def _is_known(resource: str) -> bool:
 
 
 def _is_extended(resource: str) -> bool:
-    """Return whether a device plugin counts it, such as ``nvidia.com/gpu``: there are no parts of such a thing."""
+    """Return whether it is an extended resource, such as ``nvidia.com/gpu``, which is counted in whole numbers."""
     return "/" in resource and "kubernetes.io/" not in resource

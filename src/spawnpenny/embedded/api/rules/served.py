@@ -1,4 +1,4 @@
-"""Limits of the embedded cluster: what a real one takes, and no node here can do."""
+"""Limits of the embedded cluster: valid features of pods that its node does not have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SERVED_VOLUMES: Final = frozenset({"configMap", "emptyDir", "persistentVolumeCla
 
 
 def faults_of_unserved(spec: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what of a pod no node here will ever do, so that nobody waits for it."""
+    """Yield the features of a pod that the node here will never provide, so that nobody waits for them."""
     for volume in spec.get("volumes") or ():
         kinds = sorted(volume.keys() - {"name"})
         if kinds and (not set(kinds) & SERVED_VOLUMES or len(kinds) > 1):

@@ -1,4 +1,4 @@
-"""Rules for a volume: its name, and what it comes from."""
+"""Rules for a volume: its name and its source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEEDED: Final = {
     "gcePersistentDisk": ("pdName",),
     "awsElasticBlockStore": ("volumeID",),
 }
-"""The fields that a source cannot be without (k8s.io/api/core/v1 ``VolumeSource``)."""
+"""The required fields of sources (k8s.io/api/core/v1 ``VolumeSource``)."""
 _ABSOLUTE: Final = frozenset({"nfs"})
 _NAMES: Final = {"secret": "secretName", "configMap": "name", "persistentVolumeClaim": "claimName"}
 _LARGEST_MODE: Final = 0o777
@@ -35,7 +35,7 @@ def faults_of_volume(volume: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("spec.volumes", f"{name!r} is not a valid name (at most 63 of a-z 0-9 -)", name)
     sources = [key for key in volume if key != "name" and volume[key] is not None]
     if len(sources) > 1:
-        yield Fault("spec.volumes", f"{name} comes from more than one thing: {', '.join(sources)}", name)
+        yield Fault("spec.volumes", f"{name} has more than one source: {', '.join(sources)}", name)
     for kind in sources:
         source = volume[kind]
         if isinstance(source, Mapping):

@@ -1,4 +1,4 @@
-"""Requests about a user whom another replica looks after, as a caller sees them."""
+"""Requests about a user of another replica, as callers see them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LAB = "/v1/users/ada%40example/labs/~default"
 
 
 @asynccontextmanager
-async def replica(site, name, told=None, cluster=None):
-    """Serve a replica of a site that tells the others an address; give a client of it, and its service."""
+async def replica(site, name, published=None, cluster=None):
+    """Serve a replica of a site with an address for the others; yield a client and the service."""
     settings, (port,) = site.settings, free_ports(1)
     address = f"{'https' if settings.web.certificate else 'http'}://127.0.0.1:{port}"
-    settings = replace(settings, replicas=replace(settings.replicas, name=name, address=told or address))
+    settings = replace(settings, replicas=replace(settings.replicas, name=name, address=published or address))
     site = replace(site, cluster=cluster or site.cluster)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve_site(site, port=port, settings=settings))
@@ -43,9 +43,9 @@ def site(embedded_site):
     return embedded_site
 
 
-async def heard(service):
-    """Wait until a replica knows of the other one's record."""
-    await service.membership.ownership.heard_of(safe_slug("ada@example"))
+async def until_known(service):
+    """Wait until a replica knows the record of the other one."""
+    await service.membership.ownership.wait_for_other_owner(safe_slug("ada@example"))
 
 
 async def events(answer):
@@ -59,10 +59,10 @@ async def test_any_replica_answers(site):
     async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
         started = await one.put(LAB, json={"start": "s1", "env": {"SECRET": "xyzzy"}})
         assert started.status == 202
-        await heard(service)
+        await until_known(service)
         async with two.get(f"{LAB}/events") as stream:
-            told = [event async for event in events(stream)]
-        assert told[-1]["phase"] == "running"
+            received = [event async for event in events(stream)]
+        assert received[-1]["phase"] == "running"
         again = await two.put(LAB, json={"start": "s1"})
         assert (again.status, (await again.json())["phase"]) == (200, "running")
         other = await two.put(LAB, json={"start": "s2"})
@@ -77,15 +77,15 @@ async def test_any_replica_answers(site):
 async def test_a_caller_without_a_token_is_refused_before_anything_is_passed_on(site):
     async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
         await one.put(LAB, json={"start": "s1"})
-        await heard(service)
+        await until_known(service)
         refused = await two.get(LAB, headers={"Authorization": "Bearer wrong"})
         assert refused.status == 401
 
 
 async def test_a_replica_that_does_not_answer_is_told_as_not_known_never_as_gone(site):
-    async with replica(site, "a", told="http://127.0.0.1:9") as (one, _), replica(site, "b") as (two, service):
+    async with replica(site, "a", published="http://127.0.0.1:9") as (one, _), replica(site, "b") as (two, service):
         await one.put(LAB, json={"start": "s1"})
-        await heard(service)
+        await until_known(service)
         answer = await two.get(LAB)
         assert (answer.status, (await answer.json())["code"]) == (503, "elsewhere")
         assert answer.headers["Retry-After"] == "1"
@@ -96,7 +96,7 @@ async def test_a_stream_breaks_with_the_replica_that_it_comes_from_and_goes_on_f
     async with replica(site, "b") as (two, service):
         async with replica(site, "a") as (one, _):
             await one.put(LAB, json={"start": "s1"})
-            await heard(service)
+            await until_known(service)
             stream = await two.get(f"{LAB}/events")
             first = await anext(events(stream))
             await one.end()
@@ -109,7 +109,7 @@ async def test_a_stream_breaks_with_the_replica_that_it_comes_from_and_goes_on_f
 
 
 class Slow(FaultyCluster):
-    """A cluster from which a replica hears nothing of records after its start."""
+    """A cluster whose watches of records send nothing after the start."""
 
     async def watch(self, resource, **more):
         if resource.plural == "secrets":
@@ -139,9 +139,9 @@ class Unrenewed(FaultyCluster):
         return await super().replace(manifest, resource)
 
 
-async def readiness(client, wanted):
+async def readiness(client, status):
     """Wait until a replica is ready, or is not any more."""
-    while (await client.get("/readyz")).status != wanted:  # noqa: ASYNC110 - it is asked as a probe does
+    while (await client.get("/readyz")).status != status:  # noqa: ASYNC110 - polled as by a probe
         await asyncio.sleep(0.05)
 
 
@@ -150,7 +150,7 @@ async def test_a_replica_that_cannot_write_is_not_ready_and_no_start_is_lost_to_
     cluster, ada, bob = Unrenewed(site.cluster), "/v1/users/ada/labs/~default", "/v1/users/bob/labs/~default"
     async with replica(site, "a", cluster=cluster) as (one, _), replica(site, "b") as (two, service):
         await one.put(ada, json={"start": "s1"})
-        await service.membership.ownership.heard_of("ada")
+        await service.membership.ownership.wait_for_other_owner("ada")
         cluster.deaf = True
         await readiness(one, 503)
         assert (await two.get("/readyz")).status == 200
@@ -179,7 +179,7 @@ async def test_a_replica_that_cannot_write_and_is_alone_says_when_to_come_back(s
 
 
 class Broken(FaultyCluster):
-    """A cluster of which the next renewal of a Lease fails by something that nobody foresaw."""
+    """A cluster whose next renewal of a Lease fails with an unexpected error."""
 
     error = None
     failed = asyncio.Event()
@@ -219,7 +219,7 @@ async def test_a_request_is_passed_on_only_to_who_has_the_replicas_certificate(s
     site.data["replicas"] = {"certificate_name": "spawnpenny.test"}
     async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
         await one.put(LAB, json={"start": "s1"})
-        await heard(service)
+        await until_known(service)
         assert (await two.get(LAB)).status == status
 
 

@@ -1,4 +1,4 @@
-"""What keeps two accounts of one user apart, and a replica from standing still."""
+"""Writes of two replicas for one user: conflicts, the write fence, and records that are not adopted yet."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ async def test_the_lease_of_a_replica_that_was_killed_does_not_stay(embedded_sit
     async with embedded_site.service("killed"):
         lease = await embedded_site.read("Lease", "replica-killed", state)
     del lease["metadata"]["resourceVersion"]
-    await embedded_site.cluster.create(lease)  # as a kill would have left it
+    await embedded_site.cluster.create(lease)  # as a killed replica leaves it
     async with embedded_site.service("standing") as service:
         await service.membership.leases.wait_for(state, "replica-killed", lambda found: found is None)
         assert await embedded_site.read("Lease", "replica-standing", state) is not None
 
 
 async def test_a_record_that_nobody_here_has_in_hand_is_no_lab_that_is_gone(site):
-    """As between the news of a record and its being taken up: "not known yet" is not "not there"."""
+    """As between the event of a record and its adoption: "not known yet" does not mean "gone"."""
     async with site.service() as service:
         run = await settled(await start(service))
         account = service.spawns.user_state("ada")
-        service.spawns._user_registry.let_move(account)  # as when it seemed for a moment to be another replica's
+        service.spawns._user_registry.let_move(account)  # as when another replica seemed to own it for a moment
         with pytest.raises(ElsewhereError):
             service.spawns.user_state("ada")
         record = Ref(resource_of("Secret"), "user-ada", site.settings.namespaces.state)

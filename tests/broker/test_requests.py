@@ -1,4 +1,4 @@
-"""Claims are hostile input: whatever is in one, it is answered or ignored, and the others are served."""
+"""Broker requests are hostile input: each is answered or ignored, and the others are served."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_an_error_of_another_version_is_told_as_a_failed_provisioning():
 
 @pytest.fixture
 async def maps(separated):
-    """Watch what is in the state namespace."""
+    """Watch the ConfigMaps of the state namespace."""
     space = separated.settings.namespaces.state
     informer = Informer(separated.cluster, separated.ref("ConfigMap", "x").resource, namespace=space)
     task = asyncio.create_task(informer.run())
@@ -140,9 +140,9 @@ async def maps(separated):
 
 @pytest.fixture
 def put(separated, maps):
-    """Put claims where the service puts them, and wait for their answers."""
+    """Create broker requests as the service does, and wait for their answers."""
 
-    async def put_claim(name, data=None, text=None, **more):
+    async def put_request(name, data=None, text=None, **more):
         settings = separated.settings
         claim = BrokerRequest("namespace", "ada", name)
         manifest = request_map(claim, namespace=settings.namespaces.state, installation=settings.installation)
@@ -154,8 +154,8 @@ def put(separated, maps):
         answered = await maps.wait_for(space, name, lambda existing: "answer" in (existing or {}).get("data", {}))
         return json.loads(answered["data"]["answer"])
 
-    put_claim.answer = answer
-    return put_claim
+    put_request.answer = answer
+    return put_request
 
 
 async def test_invalid_claims_are_answered_so_and_hold_up_nobody(separated, put):
@@ -164,7 +164,7 @@ async def test_invalid_claims_are_answered_so_and_hold_up_nobody(separated, put)
     async with separated.broker():
         good = await put("good", NAMESPACE)
         assert "result" in await put.answer(good)
-        assert {(await put.answer(each))["code"] for each in made} == {"request_invalid"}
+        assert {(await put.answer(request))["code"] for request in made} == {"request_invalid"}
 
 
 async def test_a_claim_without_anything_in_it_is_answered(separated, put):
@@ -182,7 +182,7 @@ async def test_an_answered_claim_is_never_carried_out_again(separated, put):
 
 
 class Aged(FaultyCluster):
-    """A cluster on which the claims of one name were made a while ago."""
+    """A cluster on which the request of one name was made a while ago."""
 
     def __init__(self, cluster, seconds=70):
         super().__init__(cluster)
@@ -220,14 +220,14 @@ async def test_a_claim_that_is_too_old_is_not_even_parsed(separated, put, monkey
     async with separated.broker():
         assert (await put.answer(old))["code"] == BrokerRequestExpiredError.code
         assert "result" in await put.answer(await put("new", NAMESPACE))
-    assert [each["metadata"]["name"] for each in parsed] == ["request-new"]
+    assert [manifest["metadata"]["name"] for manifest in parsed] == ["request-new"]
 
 
 async def test_many_claims_of_many_keys_leave_the_broker_its_lease(separated, put):
     text = json.dumps({f"usernam{number}": number for number in range(3500)})
     made = [await put(f"many{number}", text=text) for number in range(40)]
     async with separated.broker():
-        assert {(await put.answer(each))["code"] for each in made} == {"request_invalid"}
+        assert {(await put.answer(request))["code"] for request in made} == {"request_invalid"}
         assert "result" in await put.answer(await put("good", NAMESPACE))
 
 
@@ -253,11 +253,11 @@ class Held(FaultyCluster):
 
     def __init__(self, cluster, name):
         super().__init__(cluster)
-        self.name, self.asked, self.open = name, 0, asyncio.Event()
+        self.name, self.calls, self.open = name, 0, asyncio.Event()
 
     async def create(self, manifest, resource=None):
         if manifest["kind"] == "Namespace" and manifest["metadata"]["name"] == self.name:
-            self.asked += 1
+            self.calls += 1
             await self.open.wait()
         return await super().create(manifest, resource)
 
@@ -268,23 +268,23 @@ async def test_a_user_who_asks_for_much_holds_up_nobody_else(separated, put):
     async with separated.broker():
         many = [await put(f"eve{number}", {**NAMESPACE, "username": "eve"}) for number in range(5)]
         assert "result" in await put.answer(await put("ada", NAMESPACE))
-        assert held.asked == 1
+        assert held.calls == 1
         held.open.set()
-        assert len({(await put.answer(each))["result"] for each in many}) == 1
+        assert len({(await put.answer(request))["result"] for request in many}) == 1
 
 
 async def test_a_claim_that_takes_long_is_taken_and_waited_for(separated, put):
     separated.data["broker"]["timeout"] = 4
     separated.cluster = held = Held(separated.cluster, separated.namespace("ada"))
     async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
-        asked = asyncio.create_task(broker.claim_namespace("ada"))
+        claimed = asyncio.create_task(broker.claim_namespace("ada"))
         maps = broker._maps
         with maps.subscribe() as changes:
             async for event in changes:
                 if "taken" in event.object.get("data", {}):
                     break
         held.open.set()
-        assert await asked
+        assert await claimed
 
 
 async def test_a_claim_that_nobody_takes_up_fails_and_is_withdrawn(separated, maps):

@@ -1,4 +1,4 @@
-"""However a pod or its cluster ends, none of its processes is left."""
+"""The end of pods and clusters, of whatever kind: no process is left."""
 
 from __future__ import annotations
 
@@ -12,62 +12,62 @@ import psutil
 import pytest
 
 from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.embedded.node.orphans import clean
+from spawnpenny.embedded.node.orphans import end_orphans
 from spawnpenny.errors import SettingsError
 from spawnpenny.kubernetes.errors import UnavailableError
 
 
 @pytest.fixture
-def mark():
-    """Make a number of seconds that nobody else sleeps: our processes are found by it."""
+def seconds():
+    """Return a number of seconds that no other process sleeps, by which our processes are found."""
     return f"{5000 + secrets.randbelow(10**9)}.5"
 
 
-async def found(processes_with, mark, count):
-    while len(pids := processes_with(mark)) < count:  # noqa: ASYNC110 - a process tells nobody
+async def found(processes_with, seconds, count):
+    while len(pids := processes_with(seconds)) < count:  # noqa: ASYNC110 - a process sends no event
         await asyncio.sleep(0.01)
     return pids
 
 
 @asynccontextmanager
-async def killed_holder(folder, mark, processes_with):
-    """Run a cluster in another process, and kill that when its pod has left processes behind."""
-    command = [sys.executable, str(Path(__file__).with_name("holder.py")), str(folder), mark]
+async def killed_holder(folder, seconds, processes_with):
+    """Run a cluster in another process, and kill that once its pod has started processes."""
+    command = [sys.executable, str(Path(__file__).with_name("holder.py")), str(folder), seconds]
     holder = await asyncio.create_subprocess_exec(*command)
     try:
         try:
-            await found(processes_with, mark, 4)  # the holder itself, the shell, and two of its own
+            await found(processes_with, seconds, 4)  # the holder, the shell, and its two children
         finally:
             holder.kill()
             await holder.wait()
-        yield processes_with(mark)
+        yield processes_with(seconds)
     finally:
-        for pid in processes_with(mark):
+        for pid in processes_with(seconds):
             psutil.Process(pid).kill()
 
 
-async def test_a_child_that_left_the_group_goes_with_its_pod(site, mark, processes_with):
-    ref = await site.run(site.container("sh", f"setsid sleep {mark} & echo up; wait"))
-    await found(processes_with, mark, 2)
+async def test_a_child_that_left_the_group_goes_with_its_pod(site, seconds, processes_with):
+    ref = await site.run(site.container("sh", f"setsid sleep {seconds} & echo up; wait"))
+    await found(processes_with, seconds, 2)
     await site.cluster.delete(ref)
     await site.until_gone(ref)
-    assert processes_with(mark) == []
+    assert processes_with(seconds) == []
     assert list((site.folder / "pods").iterdir()) == []
 
 
-async def test_a_child_that_left_the_group_goes_with_its_container(site, mark, processes_with):
-    ref = await site.run(site.container("sh", f"setsid sleep {mark} & exit 0"))
+async def test_a_child_that_left_the_group_goes_with_its_container(site, seconds, processes_with):
+    ref = await site.run(site.container("sh", f"setsid sleep {seconds} & exit 0"))
     await site.until(ref, site.ended)
-    assert processes_with(mark) == []
+    assert processes_with(seconds) == []
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(site, mark, processes_with):
-    script = f"trap '' TERM; sleep {mark} & echo up; while :; do sleep 0.1; done"
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(site, seconds, processes_with):
+    script = f"trap '' TERM; sleep {seconds} & echo up; while :; do sleep 0.1; done"
     ref = await site.run(site.container("sh", script))
     await site.log_has(ref, "up")
     await site.cluster.delete(ref, grace=1)
     await site.until_gone(ref)
-    assert processes_with(mark) == []
+    assert processes_with(seconds) == []
 
 
 async def test_a_process_can_use_its_grace(site):
@@ -84,29 +84,29 @@ async def test_a_process_can_use_its_grace(site):
     assert (site.folder / "claims/default/out/bye").read_text() == "bye\n"
 
 
-async def test_no_process_is_left_after_close(site, mark, processes_with):
+async def test_no_process_is_left_after_close(site, seconds, processes_with):
     for number in range(5):
-        await site.run(site.container("sh", f"setsid sleep {mark} & sleep {mark}"), name=f"pod-{number}")
-    await found(processes_with, mark, 15)
+        await site.run(site.container("sh", f"setsid sleep {seconds} & sleep {seconds}"), name=f"pod-{number}")
+    await found(processes_with, seconds, 15)
     await site.cluster.close()
-    assert processes_with(mark) == []
+    assert processes_with(seconds) == []
     assert list((site.folder / "pods").iterdir()) == []
     with pytest.raises(UnavailableError):
         await site.run(site.container("sh", "true"))
 
 
-async def test_the_next_start_ends_what_a_killed_cluster_left(folder, mark, processes_with):
-    async with killed_holder(folder, mark, processes_with) as left:
+async def test_the_next_start_ends_what_a_killed_cluster_left(folder, seconds, processes_with):
+    async with killed_holder(folder, seconds, processes_with) as left:
         assert left
         async with EmbeddedCluster(folder, {}):
-            assert processes_with(mark) == []
+            assert processes_with(seconds) == []
             assert not (folder / "pods").exists()
 
 
-async def test_clean_ends_what_a_killed_cluster_left(folder, mark, processes_with):
-    async with killed_holder(folder, mark, processes_with) as left:
-        assert await asyncio.to_thread(clean, folder) == len(left)
-        assert processes_with(mark) == []
+async def test_clean_ends_what_a_killed_cluster_left(folder, seconds, processes_with):
+    async with killed_holder(folder, seconds, processes_with) as left:
+        assert await asyncio.to_thread(end_orphans, folder) == len(left)
+        assert processes_with(seconds) == []
 
 
 async def test_a_second_cluster_on_the_same_folder_is_refused(site):
@@ -114,7 +114,7 @@ async def test_a_second_cluster_on_the_same_folder_is_refused(site):
         async with EmbeddedCluster(site.folder, {}):
             pass
     with pytest.raises(SettingsError, match="in use by another embedded cluster"):
-        clean(site.folder)
+        end_orphans(site.folder)
 
 
 async def test_two_clusters_share_no_address(site, tmp_path):
