@@ -131,7 +131,7 @@ def test_dask_gateways_values_are_settings_of_the_plugin(plugins, chart):
         "worker": {"threads": 2, "extra_pod_config": {"nodeSelector": {"pool": "dask"}}},
     }
     assert "dask-gateway.gateway.extraConfig.options: it is Python" in chart[1]
-    assert "dask-gateway.gateway.backend.scheduler.cores.request: as much is kept free" in chart[1]
+    assert "dask-gateway.gateway.backend.scheduler.cores.request: a pod's request is always the same" in chart[1]
 
 
 OPTIONS = """

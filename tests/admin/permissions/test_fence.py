@@ -19,7 +19,10 @@ SITE = {
 
 
 def fence(data, orders=None):
-    return {(each["kind"], each["metadata"]["name"]): each for each in make_fence(make_settings(data), orders)}
+    return {
+        (manifest["kind"], manifest["metadata"]["name"]): manifest
+        for manifest in make_fence(make_settings(data), orders)
+    }
 
 
 def variables(policy):
