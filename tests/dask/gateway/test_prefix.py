@@ -90,7 +90,7 @@ def test_no_path_of_the_services_own_is_a_prefix(server):
     for path in sorted(paths | {"/api", "/api/v1/clusters/"}):
         prefix = path.split("{")[0].rstrip("/")
         if prefix:
-            with pytest.raises(SettingsError, match="own"):
+            with pytest.raises(SettingsError, match="path of the service itself"):
                 make_settings({"web": {"prefix": prefix}})
 
 

@@ -49,7 +49,7 @@ async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gat
     async with server.client("ada") as ada:
         assert (await ada.get("/v1/users/ada/dask")).status == 503
     assert not waiting.done()
-    service.taken_over()
+    service.set_ready()
     service.moved.ring()
     assert (await asyncio.wait_for(waiting, PATIENCE)).name == name
 
