@@ -105,10 +105,17 @@ class Loaded:
 def libraries():
     """Return the top-level modules of the distributions that pyproject.toml names for what spawnpenny runs as."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [*project["dependencies"], *(each for extra in EXTRAS for each in project["optional-dependencies"][extra])]
-    names = {re.split(r"[^\w.-]", each)[0].lower().replace("_", "-") for each in named} - {"spawnpenny"}
+    named = [
+        *project["dependencies"],
+        *(requirement for extra in EXTRAS for requirement in project["optional-dependencies"][extra]),
+    ]
+    names = {re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-") for requirement in named} - {"spawnpenny"}
     owners = packages_distributions()
-    return {root for root, found in owners.items() if names & {each.lower().replace("_", "-") for each in found}}
+    return {
+        root
+        for root, found in owners.items()
+        if names & {distribution.lower().replace("_", "-") for distribution in found}
+    }
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def verdict(name: str, member: str, signature: str, own: dict[str, str]) -> str:
 
 
 def names_of(signature: str) -> set[str]:
-    names = {each.strip() for each in signature.strip("()").split(",")} - {"", "*"}
+    names = {parameter.strip() for parameter in signature.strip("()").split(",")} - {"", "*"}
     return {"**" if name.startswith("**") else name for name in names}
 
 

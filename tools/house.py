@@ -157,7 +157,7 @@ def loaded_by_broker(root: Path) -> str:
 def measure(root: Path) -> Mapping[str, str]:
     """Return the figures of one checkout."""
     found = modules(root)
-    sizes = [lines for module in found if (lines := len(module.text.splitlines())) > NEAR_EMPTY]
+    sizes = [length for module in found if (length := len(module.text.splitlines())) > NEAR_EMPTY]
     lengths = [length for module in found for length in functions(module)]
     private = [name for module in found for name in names(module) if any(map(PRIVATE.fullmatch, words(name)))]
     graph = imports(found)

@@ -30,13 +30,13 @@ def picture(text: str) -> str:
     for name, _, _, reasons in STEP.findall(text):
         found = (match[match.lastgroup or 0] for match in REASON.finditer(reasons))
         waits[name] = {other for other in found if other in steps}
-    lines = ["```mermaid", "flowchart LR"]
+    chart = ["```mermaid", "flowchart LR"]
     for scope, title in (("user", "for the user, once"), ("spawn", "for each lab")):
-        lines.append(f'    subgraph {scope}s["{title}"]')
-        lines += [f'        {name}["{name}"]' for name, (_, its) in steps.items() if its == scope]
-        lines.append("    end")
-    lines += [f"    {other} --> {name}" for name in steps for other in sorted(_direct(name, waits))]
-    return "\n".join([*lines, "```", ""])
+        chart.append(f'    subgraph {scope}s["{title}"]')
+        chart += [f'        {name}["{name}"]' for name, (_, its) in steps.items() if its == scope]
+        chart.append("    end")
+    chart += [f"    {other} --> {name}" for name in steps for other in sorted(_direct(name, waits))]
+    return "\n".join([*chart, "```", ""])
 
 
 def _direct(name: str, waits: dict[str, set[str]]) -> set[str]:

@@ -23,7 +23,7 @@ async def bench_calls_a_minute(kubernetes_cluster, hollow_node, apiserver):
         for _ in range(2):
             await stack.enter_async_context(site.broker())
         services = [await stack.enter_async_context(site.service(name)) for name in ("a", "b")]
-        await tell("idle", apiserver, site)
+        await report("idle", apiserver, site)
         began = time.perf_counter()
         runs = await asyncio.gather(
             *(start(services[number % 2], user=f"user{number}") for number in range(LABS)),
@@ -32,20 +32,20 @@ async def bench_calls_a_minute(kubernetes_cluster, hollow_node, apiserver):
         print(f"{LABS} labs at once ran after {time.perf_counter() - began:.0f} s")
         assert {run.record.phase for run in runs} == {"running"}
         assert len([run for _, run in services[0].spawns.all(lab().kind) if run.settled]) == LABS
-        await tell(f"{LABS} labs", apiserver, site)
+        await report(f"{LABS} labs", apiserver, site)
 
 
-async def tell(what, apiserver, site):
+async def report(what, apiserver, site):
     await asyncio.sleep(5)  # what was asked before is over
-    mark = apiserver.mark()
+    audit_start = apiserver.audit_position()
     await asyncio.sleep(SECONDS)
-    entries = apiserver.audit(mark, user_agent="spawnpenny/")
+    entries = apiserver.audit(audit_start, user_agent="spawnpenny/")
     places = {getattr(site.settings.namespaces, name): name for name in ("state", "broker", "provision")}
 
     def word(entry):
         return f"{entry.verb} {entry.resource} ({places.get(entry.namespace, entry.namespace) or 'all'})"
 
-    streams = Counter(word(each) for each in entries if each.verb in {"list", "watch"})
-    calls = Counter(word(each) for each in entries if each.verb not in {"list", "watch"})
+    streams = Counter(word(entry) for entry in entries if entry.verb in {"list", "watch"})
+    calls = Counter(word(entry) for entry in entries if entry.verb not in {"list", "watch"})
     print(f"\n{what}, in {SECONDS} s: {calls.total()} calls {dict(calls)}")
     print(f"  and {streams.total()} lists and watches opened {dict(streams)}")

@@ -55,71 +55,71 @@ async def bench_one_cluster(gateways, notebook, pem):
         gateway.name: f"one_cluster({gateway.place()!r})" for gateway in gateways
     }
     seconds = {name: {"running": [], "result": [], "four": []} for name in ways}
-    for name in in_turn(ways, ROUNDS):
+    for name in interleaved(ways, ROUNDS):
         for what, took in (await notebook.run(ways[name], patience=PATIENCE)).items():
             seconds[name][what].append(took)
         for gateway in gateways:
             await gateway.settle()
-    tell("new_cluster to RUNNING, s", seconds, "running")
-    tell("RUNNING to the first result, of one worker, s", seconds, "result")
-    tell("scale from 1 to 4, until all are registered, s", seconds, "four")
+    report("new_cluster to RUNNING, s", seconds, "running")
+    report("RUNNING to the first result, of one worker, s", seconds, "result")
+    report("scale from 1 to 4, until all are registered, s", seconds, "four")
 
 
 async def bench_many_at_once(gateways, notebook):
     """Start eight clusters at once, and have a result in each."""
     ways = {gateway.name: gateway for gateway in gateways}
     seconds = {name: {"running": [], "result": []} for name in ways}
-    for name in in_turn(ways, ROUNDS_AT_ONCE):
+    for name in interleaved(ways, ROUNDS_AT_ONCE):
         took = await notebook.run(f"many_at_once({ways[name].place()!r}, {AT_ONCE})", patience=PATIENCE)
         for what, value in took.items():
             seconds[name][what].append(value)
         await ways[name].settle()
-    tell(f"{AT_ONCE} clusters at once, until all are RUNNING, s", seconds, "running")
-    tell("then until a result in each, of one worker, s", seconds, "result")
+    report(f"{AT_ONCE} clusters at once, until all are RUNNING, s", seconds, "running")
+    report("then until a result in each, of one worker, s", seconds, "result")
 
 
 async def bench_lists(gateways, notebook):
     """Have five users list their ten clusters each."""
     sides = {gateway.name: gateway for gateway in gateways if gateway.name in {THEIRS, OURS}}
     began = {}
-    for name, each in sides.items():
-        light = places(each, options=each.light)
+    for name, side in sides.items():
+        light = places(side, options=side.light)
         began[name] = await notebook.run(f"dask_load.start({light!r}, {CLUSTERS})", patience=PATIENCE)
     ways = {THEIRS: places(sides[THEIRS]), OURS: places(sides[OURS])}
     ways[PAST] = places(sides[THEIRS], address=sides[THEIRS].straight)
     seconds, rates = {name: {"lists": []} for name in ways}, {name: {} for name in ways}
-    for name in in_turn(ways, ROUNDS):
+    for name in interleaved(ways, ROUNDS):
         for connections in CONNECTIONS:
-            told = await notebook.run(f"dask_load.rate({ways[name]!r}, {connections}, {SECONDS})")
-            rates[name].setdefault(connections, []).append(told["rate"])
+            answer = await notebook.run(f"dask_load.rate({ways[name]!r}, {connections}, {SECONDS})")
+            rates[name].setdefault(connections, []).append(answer["rate"])
         took = await notebook.run(f"lists({ways[name][0]!r}, {ways[name]!r}, 5)")
         assert took["clusters"] == CLUSTERS * len(USERS)
         seconds[name]["lists"] += took["seconds"]
-    for each in sides.values():
-        await notebook.run(f"dask_load.stop({places(each)!r})")
-        await each.settle()
-    tell(f"POST of {CLUSTERS * len(USERS)} clusters, one after the other, s", began, "posts")
-    tell("whoever asks for the version meanwhile waits, s", began, "waits")
-    tell(f"list_clusters() of {len(USERS)} users with {CLUSTERS} each, s", seconds, "lists")
+    for side in sides.values():
+        await notebook.run(f"dask_load.stop({places(side)!r})")
+        await side.settle()
+    report(f"POST of {CLUSTERS * len(USERS)} clusters, one after the other, s", began, "posts")
+    report("whoever asks for the version meanwhile waits, s", began, "waits")
+    report(f"list_clusters() of {len(USERS)} users with {CLUSTERS} each, s", seconds, "lists")
     for connections in CONNECTIONS:
-        tell(f"lists a second, {len(USERS)} users with {connections} connections each", rates, connections, best=max)
+        report(f"lists a second, {len(USERS)} users with {connections} connections each", rates, connections, best=max)
 
 
 def places(gateway, **more):
     return [gateway.place(user, **more) for user in USERS]
 
 
-def in_turn(ways, rounds):
+def interleaved(ways, rounds):
     """Return all ways so many times, every other time the other way round, so that none is always after the same."""
     names = list(ways)
     return [name for number in range(rounds) for name in (reversed(names) if number % 2 else names)]
 
 
-def tell(what, measured, key, *, best=min):
+def report(what, measured, key, *, best=min):
     base = {name: statistics.median(measured[name][key]) for name in (BARE, THEIRS) if name in measured}
     heads = "".join(f"{'of bare' if name == BARE else 'of theirs':>11}" for name in base)
     print(f"\n{what:58}{'median':>10}{best.__name__:>10}{heads}")
     for name, found in measured.items():
         median = statistics.median(found[key])
-        ratios = "".join(f"{median / each:11.2f}" for each in base.values())
+        ratios = "".join(f"{median / ratio:11.2f}" for ratio in base.values())
         print(f"  {name:56}{median:10.4g}{best(found[key]):10.4g}{ratios}")

@@ -24,7 +24,7 @@ from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.testing.site import SMALL_LAB
 
 USERS = [f"user{number:03}" for number in range(200)]
-STREAMS_EACH = 10
+STREAMS_PER_USER = 10
 CALLERS, CALLS = 200, 5  # at the least
 LABS, AT_ONCE = 100, 20
 HUB = {"Authorization": "Bearer hub"}
@@ -43,8 +43,8 @@ class Service:
         used = self.process.cpu_times()
         return used.user + used.system
 
-    def tell(self, what):
-        load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    def report(self, what):
+        load = "/".join(f"{average:.1f}" for average in os.getloadavg())
         memory = self.process.memory_info().rss / MIB
         print(f"  {what}: {memory:.0f} MiB, {self.process.num_fds()} descriptors; load average {load}")
 
@@ -62,7 +62,7 @@ async def service(tmp_path):
         "cluster": "embedded",
         "web": {"host": "127.0.0.1", "port": 0},
         "deadlines": {"spawn": 3000, "write": 3000},  # the machine may be slow, and unread streams are to stay
-        "limits": {"streams": len(USERS) * STREAMS_EACH, "spawning": len(USERS) + LABS},
+        "limits": {"streams": len(USERS) * STREAMS_PER_USER, "spawning": len(USERS) + LABS},
         "embedded": {"folder": str(tmp_path / "cluster"), "images": image},
         "plugins": {
             "namespace": {},
@@ -108,13 +108,13 @@ async def bench_streams_callers_and_labs(service):
         while (await client.get("/readyz")).status != 200:  # noqa: ASYNC110 - it is asked as a probe does
             await asyncio.sleep(0.1)
         print()
-        service.tell("idle")
-        await in_turn(*(start(client, user, "never") for user in USERS))
+        service.report("idle")
+        await limited(*(start(client, user, "never") for user in USERS))
         unloaded, cpu = await call(service, client)
         print(f"  {CALLERS} callers, no stream: median {unloaded * 1e3:.0f} ms, {cpu * 1e3:.2f} ms of CPU an answer")
-        service.tell(f"{len(USERS)} labs that do not get ready")
+        service.report(f"{len(USERS)} labs that do not get ready")
         async with streams(service) as (reading, sockets):
-            service.tell(f"{len(reading)} streams read, {len(sockets)} unread")
+            service.report(f"{len(reading)} streams read, {len(sockets)} unread")
             more = await client.get(events(USERS[0]))
             print(f"  one more stream: {more.status}")
             labs = asyncio.create_task(run_labs(client))
@@ -124,19 +124,19 @@ async def bench_streams_callers_and_labs(service):
                 f"{dearer * 1e3:.2f} ms of CPU an answer ({dearer / cpu:.1f} x)"
             )
             print(f"  {LABS} labs, {AT_ONCE} at once: {await labs:.1f} s in the median until one runs")
-            service.tell("with all of it")
-        await in_turn(*(stop(client, user, lab) for user in USERS for lab in ("never", "runs")))
-        service.tell("all stopped")
+            service.report("with all of it")
+        await limited(*(stop(client, user, lab) for user in USERS for lab in ("never", "runs")))
+        service.report("all stopped")
 
 
-async def in_turn(*work, at_once=AT_ONCE):
+async def limited(*work, at_once=AT_ONCE):
     gate = asyncio.Semaphore(at_once)
 
-    async def one(each):
+    async def one(coroutine):
         async with gate:
-            return await each
+            return await coroutine
 
-    return await asyncio.gather(*(one(each) for each in work))
+    return await asyncio.gather(*(one(coroutine) for coroutine in work))
 
 
 def lab(user, name="never"):
@@ -190,21 +190,21 @@ async def run_labs(client):
             assert phase in {"requested", "pending"}, phase
             await asyncio.sleep(0.5)
 
-    return statistics.median(await in_turn(*(one(user) for user in USERS[:LABS])))
+    return statistics.median(await limited(*(one(user) for user in USERS[:LABS])))
 
 
 @asynccontextmanager
 async def streams(service):
     """Open as many streams as there may be, half of them never read."""
     async with service.client() as client:
-        half = [user for user in USERS for _ in range(STREAMS_EACH // 2)]
-        reading = await in_turn(*(followed(client, user) for user in half))
-        sockets = await in_turn(*(unread(service.port, user) for user in half))
-        while await open_streams(client) < len(USERS) * STREAMS_EACH:  # noqa: ASYNC110 - it is asked from outside
+        half = [user for user in USERS for _ in range(STREAMS_PER_USER // 2)]
+        reading = await limited(*(followed(client, user) for user in half))
+        sockets = await limited(*(unread(service.port, user) for user in half))
+        while await open_streams(client) < len(USERS) * STREAMS_PER_USER:  # noqa: ASYNC110 - it is asked from outside
             await asyncio.sleep(0.2)
         yield reading, sockets
-        for each in sockets:
-            each.close()
+        for connection in sockets:
+            connection.close()
         for task in reading:
             task.cancel()
         await asyncio.wait(reading)
@@ -239,5 +239,5 @@ async def unread(port, user):
 
 async def open_streams(client):
     async with client.get("/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("spawnpenny_event_streams_open"))
+        answer_lines = (await answer.text()).splitlines()
+    return sum(float(line.split()[-1]) for line in answer_lines if line.startswith("spawnpenny_event_streams_open"))

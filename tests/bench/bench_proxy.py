@@ -82,8 +82,8 @@ async def service(sink, port):
         route = {"user": "ada", "uid": "1", "address": LOOPBACK, "tls": sink, "dashboard": None}
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        told = json.dumps(dict.fromkeys(CLUSTERS, route))
-        await response.write(f"event: routes\ndata: {told}\n\n".encode())
+        routes = json.dumps(dict.fromkeys(CLUSTERS, route))
+        await response.write(f"event: routes\ndata: {routes}\n\n".encode())
         await closing.wait()
         return response
 
@@ -143,7 +143,7 @@ async def connects(ways, load, empty):
         f"\nconnect to answer (ms)          alone: median   p99   beside {IDLE}: median   p99   MB: empty, {IDLE} open"
     )
     for name in ways:
-        (one, one_p99), (many, many_p99) = told(alone[name]), told(crowded[name])
+        (one, one_p99), (many, many_p99) = milliseconds(alone[name]), milliseconds(crowded[name])
         memory = f"{empty[name]:9.1f} {full[name]:7.1f}" if empty[name] else ""
         print(f"  {name:30} {one:14.2f} {one_p99:5.2f} {many:21.2f} {many_p99:5.2f} {memory}")
 
@@ -156,7 +156,7 @@ async def connect_times(ways, load):
     return seconds
 
 
-def told(seconds):
+def milliseconds(seconds):
     return statistics.median(seconds) * 1000, statistics.quantiles(seconds, n=100)[-1] * 1000
 
 

@@ -26,7 +26,7 @@ async def bench_many_records(pods, kubernetes_cluster, hollow_node, apiserver):
     record, pod = await sample(site)
     users = [f"user{number:05}" for number in range(LABS)]
     await copy(kubernetes_cluster, record, users)
-    told = {
+    settings = {
         "kubeconfig": str(apiserver.kubeconfig),
         "data": site.data,
         "pod": pod,
@@ -34,12 +34,12 @@ async def bench_many_records(pods, kubernetes_cluster, hollow_node, apiserver):
     }
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, str(READER), stdin=pipe, stdout=pipe)
-    output, _ = await process.communicate(json.dumps(told).encode())
+    output, _ = await process.communicate(json.dumps(settings).encode())
     assert process.returncode == 0
     seen = json.loads(output.splitlines()[-1])
     print(f"\n{LABS} running labs, their pods {pods}, a record of {len(record)} and a pod of {len(pod)} bytes each:")
-    each = seen["megabytes"] * 1e3 / LABS
-    print(f"  ready after {seen['ready']:.1f} s; {seen['megabytes']:.0f} MB, {each:.1f} kB a user")
+    per_lab = seen["megabytes"] * 1e3 / LABS
+    print(f"  ready after {seen['ready']:.1f} s; {seen['megabytes']:.0f} MB, {per_lab:.1f} kB a user")
     share = seen["longest"] / (seen["cpu"] / LABS)
     print(
         f"  {seen['cpu']:.1f} s of CPU; the loop is held for as long as {share:.0f} of the {LABS} users take, at most"
@@ -56,8 +56,8 @@ async def sample(site):
         assert run.record.url, run.record.reason
     record = await site.read("Secret", "user-sample", site.settings.namespaces.state)
     pod = await site.read("Pod", "lab", site.namespace("sample"))
-    for each in (record, pod):
-        del each["metadata"]["managedFields"]
+    for manifest in (record, pod):
+        del manifest["metadata"]["managedFields"]
     del record["metadata"]["resourceVersion"], record["metadata"]["uid"]
     return json.dumps(record), json.dumps(pod)
 
@@ -65,12 +65,12 @@ async def sample(site):
 async def copy(cluster, record, users):
     """Make a record for each user."""
     text = base64.b64decode(json.loads(record)["data"]["record"]).decode()
-    slots = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
 
     async def make(user):
         manifest = json.loads(record.replace("sample", user))
         manifest["stringData"] = {"record": text.replace("sample", user)}
-        async with slots:
+        async with limit:
             await cluster.create(manifest, resource_of("Secret"))
 
     await asyncio.gather(*(make(user) for user in users))

@@ -53,9 +53,9 @@ async def bare(cluster, pods, manifests):
     for manifest in manifests:
         if manifest["kind"] in EARLY:
             await cluster.create(manifest)
-    rest = [each for each in manifests if each["kind"] not in {*EARLY, "Pod"}]
-    await asyncio.gather(*(cluster.create(each) for each in rest))
-    (pod,) = [each for each in manifests if each["kind"] == "Pod"]
+    rest = [manifest for manifest in manifests if manifest["kind"] not in {*EARLY, "Pod"}]
+    await asyncio.gather(*(cluster.create(manifest) for manifest in rest))
+    (pod,) = [manifest for manifest in manifests if manifest["kind"] == "Pod"]
     await cluster.create(pod)
     ref = Ref.of(pod)
     await pods.wait_for(ref.namespace, ref.name, lambda found: found is not None and is_ready(found))
@@ -65,33 +65,37 @@ async def bench_spawn(kubernetes_cluster, hollow_node):
     recording = Recording(kubernetes_cluster)
     inside = await make_site(recording)
     inside.data["plugins"]["quota"] = {"labs": 10, "cpu": 1000, "memory": "4Ti"}
-    asked = await make_site(kubernetes_cluster, broker="separate")
+    separate = await make_site(kubernetes_cluster, broker="separate")
     first = {"bare": [], "inside": [], "asked": []}
     again = {"bare": [], "inside": [], "asked": []}
     async with AsyncExitStack() as stack:
         services = {"inside": await stack.enter_async_context(inside.service())}
-        await stack.enter_async_context(asked.broker())
-        services["asked"] = await stack.enter_async_context(asked.service())
+        await stack.enter_async_context(separate.broker())
+        services["asked"] = await stack.enter_async_context(separate.service())
         for service in services.values():
             await spawn(service, "sample", "one")
         pods, old = services["inside"].service_context.pods, inside.namespace("sample")
-        made = [each for each in recording.made if old in {each["metadata"].get("namespace"), each["metadata"]["name"]}]
+        made = [
+            manifest
+            for manifest in recording.made
+            if old in {manifest["metadata"].get("namespace"), manifest["metadata"]["name"]}
+        ]
         for number in range(ROUNDS):
             user, namespace = f"user{number}", f"{inside.namespace('bare')}{number}"
-            manifests = [renamed(each, old, namespace) for each in made]
+            manifests = [renamed(manifest, old, namespace) for manifest in made]
             first["bare"].append(await timed(bare(kubernetes_cluster, pods, manifests)))
             for name, service in services.items():
                 first[name].append(await timed(spawn(service, user, "one")))
                 await stop(service, user=user)
             more = [manifest for manifest in manifests if manifest["kind"] in {"Secret", "Pod"}]
-            for each in more:
-                each["metadata"]["name"] += "-again"
-                each["metadata"]["labels"]["spawnpenny.io/lab"] = "again"
+            for manifest in more:
+                manifest["metadata"]["name"] += "-again"
+                manifest["metadata"]["labels"]["spawnpenny.io/lab"] = "again"
             again["bare"].append(await timed(bare(kubernetes_cluster, pods, more)))
             for name, service in services.items():
                 again[name].append(await timed(spawn(service, user, "two")))
-    tell("first spawn", first)
-    tell("respawn", again)
+    report("first spawn", first)
+    report("respawn", again)
 
 
 async def bench_many_at_once(kubernetes_cluster, hollow_node):
@@ -131,7 +135,9 @@ async def spawn(service, user, start_id):
     assert run.record.url, run.record.reason
 
 
-def tell(what, seconds):
-    bare, inside, asked = (statistics.median(seconds[name]) * 1000 for name in ("bare", "inside", "asked"))
+def report(what, seconds):
+    bare, inside, separate = (statistics.median(seconds[name]) * 1000 for name in ("bare", "inside", "asked"))
     print(f"\n{what}: bare calls {bare:.1f} ms; broker inside {inside:.1f} ms, {inside / bare:.2f} of bare;")
-    print(f"  broker asked by claims {asked:.1f} ms, {asked / bare:.2f} of bare, {asked / inside:.2f} of inside")
+    print(
+        f"  broker asked by claims {separate:.1f} ms, {separate / bare:.2f} of bare, {separate / inside:.2f} of inside"
+    )

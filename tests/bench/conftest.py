@@ -72,7 +72,7 @@ class MeasuredGateway:
 
     def pods(self):
         """Return the processes of all clusters."""
-        return [each for each in psutil.Process(self.pid).children(recursive=True) if is_pod(each)]
+        return [process for process in psutil.Process(self.pid).children(recursive=True) if is_pod(process)]
 
 
 def is_pod(process):
@@ -132,18 +132,18 @@ def swept(processes):
             pid = processes.pid("dask-gateway-server")
             left = psutil.Process(pid).children(recursive=True)
             processes.end("dask-gateway-server", signal.SIGTERM, seconds=30)
-            for each in left:
+            for process in left:
                 with suppress(psutil.NoSuchProcess):
-                    each.kill()
+                    process.kill()
 
 
 @asynccontextmanager
 async def ours(folder):
     """Run our service, the embedded cluster with it, and our proxy, as processes."""
-    told = {"folder": str(folder), "users": USERS, "light": str(LIGHT_SCHEDULER)}
+    settings = {"folder": str(folder), "users": USERS, "light": str(LIGHT_SCHEDULER)}
     with (folder / "ours.log").open("wb") as log:
         pipe = asyncio.subprocess.PIPE
-        argv = [sys.executable, str(HERE / "dask_ours.py"), json.dumps(told)]
+        argv = [sys.executable, str(HERE / "dask_ours.py"), json.dumps(settings)]
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=pipe, stdout=pipe, stderr=log, start_new_session=True
         )

@@ -30,9 +30,9 @@ class Connection:
     async def ask(self, method, path, body=None):
         """Return what is answered."""
         data = b"" if body is None else json.dumps(body).encode()
-        lines = [f"{method} {self._url.path}{path} HTTP/1.1", f"Host: {self._url.netloc}", self._shown]
-        lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"] if data else []
-        self._writer.write("\r\n".join([*lines, "", ""]).encode() + data)
+        request = [f"{method} {self._url.path}{path} HTTP/1.1", f"Host: {self._url.netloc}", self._shown]
+        request += ["Content-Type: application/json", f"Content-Length: {len(data)}"] if data else []
+        self._writer.write("\r\n".join([*request, "", ""]).encode() + data)
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in head[1:-2])
         answer = await self._reader.readexactly(int(headers.get("content-length", 0)))

@@ -18,14 +18,14 @@ PLENTY = {"labs": 10, "cpu": 1000, "memory": "4Ti"}
 LIGHT = "bench/light"
 
 
-async def main(told):
+async def main(settings):
     configure_logs("json")
     dask = {"max_clusters": 10, "idle_timeout": 600, "options": {"image": {"type": "string"}}}
     async with dask_site(
-        Path(told["folder"]),
-        images={LIGHT: [sys.executable, told["light"]]},
+        Path(settings["folder"]),
+        images={LIGHT: [sys.executable, settings["light"]]},
         plugins={"quota": PLENTY, "dask": dask},
-        users=told["users"],
+        users=settings["users"],
     ) as site:
         reached = {"address": site.address, "proxy_address": site.proxy_address, "proxy": site.proxy.pid}
         print(json.dumps(reached), flush=True)

@@ -52,15 +52,15 @@ async def _many_at_once(place, count):
         clusters = await asyncio.gather(*(gateway.new_cluster(**place["options"]) for _ in range(count)))
         running = time.perf_counter()
         clients = [await cluster.get_client() for cluster in clusters]
-        await asyncio.gather(*(_result(*each) for each in zip(clusters, clients, strict=True)))
-        told = {"running": running - began, "result": time.perf_counter() - running}
+        await asyncio.gather(*(_result(*pair) for pair in zip(clusters, clients, strict=True)))
+        times = {"running": running - began, "result": time.perf_counter() - running}
         for client in clients:
             await client.close()
         for cluster in clusters:
             await cluster.shutdown()
         while await gateway.list_clusters(status=["pending", "running", "stopping"]):  # noqa: ASYNC110 - elsewhere
             await asyncio.sleep(LOOK)  # else those of the next round are more than one user may have
-        return told
+        return times
 
 
 async def _result(cluster, client):

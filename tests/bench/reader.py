@@ -82,20 +82,20 @@ async def walk(http):
     return {"first": first, "all": time.perf_counter() - began, "labs": count}
 
 
-async def main(told, turns):
+async def main(settings, loop_watch):
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     async with AsyncExitStack() as stack:
-        real = await stack.enter_async_context(await KubernetesCluster.connect(told["kubeconfig"]))
-        cluster = Crowded(real, pod=told["pod"], users=told["users"])
-        site = Site(told["data"], cluster)
+        real = await stack.enter_async_context(await KubernetesCluster.connect(settings["kubeconfig"]))
+        cluster = Crowded(real, pod=settings["pod"], users=settings["users"])
+        site = Site(settings["data"], cluster)
         broker = await stack.enter_async_context(run_local_broker(real, site.settings))
         app = create_app(site.settings, load_plugins(site.settings), cluster, broker)
         before, began = megabytes(), time.perf_counter()
         port = await stack.enter_async_context(listening(app, "127.0.0.1", 0))
         service = app[SERVICE]
-        turns.longest, cpu = 0.0, time.process_time()
+        loop_watch.longest, cpu = 0.0, time.process_time()
         await keep_collections_short(service.until_ready())
-        seen = {"ready": time.perf_counter() - began, "cpu": time.process_time() - cpu, "longest": turns.longest}
+        seen = {"ready": time.perf_counter() - began, "cpu": time.process_time() - cpu, "longest": loop_watch.longest}
         seen["megabytes"] = megabytes() - before
         headers = {"Authorization": "Bearer reader"}
         http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=headers))

@@ -62,9 +62,9 @@ def test_each_error_code_is_documented_with_its_status():
         for error in all_errors()
         if error.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
     ]
-    assert [each.code for each in shipped if f"`{each.code}`" not in text] == []
+    assert [error.code for error in shipped if f"`{error.code}`" not in text] == []
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)
-    statuses = {each.code: each.status for each in shipped}
+    statuses = {error.code: error.status for error in shipped}
     assert [(code, status) for code, status in rows if statuses.get(code) != int(status)] == []
 
 
@@ -88,7 +88,7 @@ def leaves(cls, path=()):
         if field.name.startswith("_"):
             continue
         if field.name == "tokens":
-            yield from (f"tokens.<name>.{each.name}" for each in dataclasses.fields(settings_model.TokenSettings))
+            yield from (f"tokens.<name>.{field.name}" for field in dataclasses.fields(settings_model.TokenSettings))
         elif field.name == "plugins":
             yield "plugins.<name>"
         elif inner is not None:
@@ -171,8 +171,8 @@ async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
 
 
 def options(command):
-    for name, each in sorted(command.commands.items()):
-        spelt = {text for option in each.params for text in (*option.opts, *option.secondary_opts)}
+    for name, subcommand in sorted(command.commands.items()):
+        spelt = {text for option in subcommand.params for text in (*option.opts, *option.secondary_opts)}
         yield f"{command.name} {name}", {text for text in spelt if text.startswith("--")}
 
 

@@ -73,12 +73,17 @@ def test_every_trait_in_the_values_is_one_that_there_is():
     classes = {"JupyterHub": app.JupyterHub, "Authenticator": auth.Authenticator}
     classes["SpawnpennySpawner"] = ours.SpawnpennySpawner
     sections = [values["hub"].get("config", {}) for values in with_key("how-to/zero-to-jupyterhub.md", "hub")]
-    named = {(section, trait) for each in sections for section, traits in each.items() for trait in traits}
+    named = {
+        (section, trait)
+        for section_traits in sections
+        for section, traits in section_traits.items()
+        for trait in traits
+    }
     assert {section for section, _ in named} == set(classes)
-    assert [each for each in named if each[1] not in classes[each[0]].class_trait_names(config=True)] == []
+    assert [name for name in named if name[1] not in classes[name[0]].class_trait_names(config=True)] == []
     text = (ROOT / "docs" / "how-to" / "zero-to-jupyterhub.md").read_text()
-    told = set(re.findall(r"`SpawnpennySpawner\.(\w+)`", text))
-    assert told <= set(ours.SpawnpennySpawner.class_trait_names(config=True))
+    documented = set(re.findall(r"`SpawnpennySpawner\.(\w+)`", text))
+    assert documented <= set(ours.SpawnpennySpawner.class_trait_names(config=True))
 
 
 def test_the_hub_finds_its_token_where_the_values_mount_it():
@@ -118,17 +123,17 @@ def test_the_overlay_lets_the_hubs_token_start_everything(tmp_path):
     content = components | patches | {"resources": ["../../base"]}
     overlay = (ROOT / "kustomize/overlays/ours").resolve()
     for key in ("resources", "components"):
-        content[key] = [os.path.relpath((overlay / each).resolve(), tmp_path) for each in content[key]]
+        content[key] = [os.path.relpath((overlay / path).resolve(), tmp_path) for path in content[key]]
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
     done = kubectl("kustomize", str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     (web,) = [
-        each
-        for each in yaml.safe_load_all(done.stdout)
-        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "spawnpenny")
+        manifest
+        for manifest in yaml.safe_load_all(done.stdout)
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", "spawnpenny")
     ]
     (container,) = web["spec"]["template"]["spec"]["containers"]
-    variables = {each["name"]: each for each in container["env"]}
+    variables = {variable["name"]: variable for variable in container["env"]}
     assert "spawn:any" in yaml.safe_load(variables["SPAWNPENNY_TOKENS__HUB__SCOPES"]["value"])
     assert variables["SPAWNPENNY_TOKENS__HUB__SHA256"]["valueFrom"]["secretKeyRef"]["name"] == "spawnpenny-hub"
 
@@ -146,7 +151,7 @@ def test_the_commands_give_the_hub_its_token_and_take_its_rights(apiserver):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    making, taking, asking = blocks("how-to/zero-to-jupyterhub.md", "sh")
+    making, taking, checking = blocks("how-to/zero-to-jupyterhub.md", "sh")
     for namespace in ("jupyterhub", "spawnpenny"):
         have(f"kubectl create namespace {namespace}{suffix}")
     have(making)
@@ -157,7 +162,7 @@ def test_the_commands_give_the_hub_its_token_and_take_its_rights(apiserver):
 
     chart = ACCOUNTS_OF_THE_CHART.replace("namespace: jupyterhub", f"namespace: jupyterhub{suffix}")
     have(f"kubectl -n jupyterhub apply -f - <<'END'\n{chart}\nEND")
-    questions = asking.strip().splitlines()
+    questions = checking.strip().splitlines()
     assert [run(question).stdout.strip() for question in questions] == ["yes"] * 3
     have(taking)
     assert [run(question).stdout.strip() for question in questions] == ["no"] * 3

@@ -19,9 +19,9 @@ def test_each_trait_is_documented_with_its_default():
     table = PAGE.partition("## What is set where")[2].partition("\n\nThese traits")[0]
     rows = dict(re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", table, re.MULTILINE))
     assert {name for names in rows for name in re.findall(r"\w+", names)} == set(OWN)
-    told = {names.strip("`"): default.strip("` ") for names, default in rows.items()}
+    documented = {names.strip("`"): default.strip("` ") for names, default in rows.items()}
     for name in ("patience", "start_timeout", "stop_timeout", "purge_storage", "retire_users", "allow_rename"):
-        assert told[name] == str(OWN[name].default_value).removesuffix(".0")
+        assert documented[name] == str(OWN[name].default_value).removesuffix(".0")
 
 
 def test_each_trait_has_help():

@@ -62,7 +62,7 @@ async def test_the_labels_of_each_metric_are_documented(families):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         for sample in family.samples:
             assert sample.labels.keys() - {"le"} == table[name][1], name
-    assert {each.name for each in families if each.samples} > {"spawnpenny_spawns", "spawnpenny_step_seconds"}
+    assert {family.name for family in families if family.samples} > {"spawnpenny_spawns", "spawnpenny_step_seconds"}
 
 
 def test_the_alerts_are_about_metrics_and_labels_that_there_are():

@@ -49,7 +49,7 @@ def test_the_policies_and_roles_that_are_deleted_are_those_that_there_are():
     broker = Settings().broker
     assert f"clusterroles {broker.account} {broker.account}-broker" in COMMANDS
     assert f"delete clusterrole {broker.role} {release_role(broker)}\n" in COMMANDS
-    assert {"pods", "secrets", "namespaces", "clusterroles"} <= {each.plural for each in KNOWN}
+    assert {"pods", "secrets", "namespaces", "clusterroles"} <= {resource.plural for resource in KNOWN}
 
 
 def test_the_versions_are_those_that_the_code_knows():

@@ -110,15 +110,17 @@ class AdmissionRecorder:
     async def _answer(self, http: web.Request) -> web.Response:
         if http.transport is not None:
             self._transports.add(http.transport)
-        review = await http.json()
-        request = review["request"]
+        admission_review = await http.json()
+        request = admission_review["request"]
         self._reached = True
         if request["userInfo"].get("username") in self._users:
             parts = {key: value for key, value in request.items() if key not in {"object", "oldObject"}}
             namespace = await self._namespace(request)
             self.seen.append(Admission(parts, request.get("object"), request.get("oldObject"), namespace))
         answer = {"uid": request["uid"], "allowed": True}
-        return web.json_response({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": answer})
+        return web.json_response(
+            {"apiVersion": admission_review["apiVersion"], "kind": admission_review["kind"], "response": answer}
+        )
 
     async def _namespace(self, request: Manifest) -> Manifest | None:
         """Return the namespace of what is written; a Namespace itself is in none."""

@@ -98,8 +98,8 @@ class Policy:
                 variable["name"]: Expression(variable["name"], variable["expression"]) for variable in spec["variables"]
             },
             validations=tuple(
-                Expression(f"validations[{number}]", each["expression"], each["message"])
-                for number, each in enumerate(spec["validations"])
+                Expression(f"validations[{number}]", rule["expression"], rule["message"])
+                for number, rule in enumerate(spec["validations"])
             ),
         )
 

@@ -63,14 +63,14 @@ class PolicyServer:
         names = {by: f"compared-{secrets.token_hex(4)}-{by}" for by in policies}
         made = [manifest for by, policy in policies.items() for manifest in policy.manifests(names[by])]
         try:
-            for each in made:
-                await self._admin.create(each, _RESOURCES[each["kind"]])
+            for manifest in made:
+                await self._admin.create(manifest, _RESOURCES[manifest["kind"]])
             for by, name in names.items():
                 await self._until_refused(by, name)
             yield
         finally:
-            for each in reversed(made):
-                await self._admin.delete(Ref(_RESOURCES[each["kind"]], each["metadata"]["name"]))
+            for manifest in reversed(made):
+                await self._admin.delete(Ref(_RESOURCES[manifest["kind"]], manifest["metadata"]["name"]))
             for by in names:
                 await self._until_refused(by, None)
 
@@ -85,7 +85,7 @@ class PolicyServer:
         waiting = {key: policies_for(attempt) for key, attempt in attempts.items()}
         while waiting:
             policies = next(iter(waiting.values()))
-            same = [key for key, each in waiting.items() if each == policies]
+            same = [key for key, needed in waiting.items() if needed == policies]
             async with self.in_force(policies):
                 for key in same:
                     refused = await send(attempts[key])

@@ -54,7 +54,7 @@ async def test_the_audit_log_counts_what_one_client_asked(kit, apiserver):
     connect = KubernetesCluster.connect(str(apiserver.kubeconfig), user_agent="counted/1")
     async with await connect as counted:
         await counted.read(Ref.of(kit.config()))
-        start = apiserver.mark()
+        start = apiserver.audit_position()
         made = await counted.create(kit.config())
         await counted.delete(Ref.of(made))
     entries = apiserver.audit(start, user_agent="counted/")

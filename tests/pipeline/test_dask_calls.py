@@ -26,9 +26,9 @@ def dask_site(kube_site, hollow_schedulers):
 async def until_looked_at(service, schedulers, site):
     """Wait until it is written that the cluster runs, and it was looked at once more."""
     scheduler = schedulers.of(site.namespace(), "dask-c1")
-    looked = scheduler.asked["GET /state"]
+    looked = scheduler.requests["GET /state"]
     async with asyncio.timeout(PATIENCE):
-        while scheduler.asked["GET /state"] < looked + 2:  # the first one may have been under way
+        while scheduler.requests["GET /state"] < looked + 2:  # the first one may have been under way
             service.spawns.find("ada", C1).changes.notify()
             await asyncio.sleep(0.02)
 
@@ -106,8 +106,8 @@ async def test_what_happens_to_a_cluster_is_not_looked_at_by_the_users_others(da
             await settled(await start_cluster(service, name))
         await until_looked_at(service, hollow_schedulers, dask_site)
         other = hollow_schedulers.of(dask_site.namespace(), "dask-c2")
-        before = other.asked["GET /state"]
+        before = other.requests["GET /state"]
         for count in (12, 0):
             await service.spawns.scale("ada", C1, Scale(count))
             await until_workers(service, hollow_schedulers, dask_site, count)
-        assert other.asked["GET /state"] <= before + 1  # it is looked at from time to time
+        assert other.requests["GET /state"] <= before + 1  # it is looked at from time to time

@@ -101,7 +101,7 @@ async def play(server, folder):
         ]
         grants = gather(site.settings, load_plugins(site.settings))
         roles = [manifest for manifest in make_manifests(grants, site.settings) if "rules" in manifest]
-        scene, since = Scene(names, roles), server.mark()
+        scene, since = Scene(names, roles), server.audit_position()
         await live(site, node, *clients)
         scene.recorded = list(recorder.seen)
         scene.missed = missed(server.audit(since), accounts, scene.recorded)

@@ -98,7 +98,7 @@ class ApiServer:
         return self._pki.serve(*self._pki.server("loopback", LOOPBACK, "localhost"))
 
     def save(self, folder: Path) -> None:
-        """Copy the store into a folder that is not there yet, as a backup; the API is away meanwhile."""
+        """Copy the store into a new folder, as a backup; the API is away meanwhile."""
         self._processes.end("etcd", signal.SIGTERM)
         shutil.copytree(self._data, folder)
         self._processes.start("etcd", self._etcd(self._data))
@@ -108,12 +108,12 @@ class ApiServer:
         """Put back a store that was saved: all that happened since then has never been."""
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
             self._processes.end(name)
-        for each in self._data.iterdir():
-            shutil.rmtree(each)
+        for entry in self._data.iterdir():
+            shutil.rmtree(entry)
         shutil.copytree(folder, self._data, dirs_exist_ok=True)
         self._run()
 
-    def mark(self) -> int:
+    def audit_position(self) -> int:
         """Return a position in the audit log, after everything that was answered before this call."""
         # An entry is written just after its request was answered: two calls of our own give that time.
         for _ in range(2):
@@ -124,8 +124,8 @@ class ApiServer:
         return self._audit.size()
 
     def audit(self, since: int = 0, *, user_agent: str = "") -> list[AuditEntry]:
-        """Return the requests since a mark, up to now, of clients whose User-Agent begins so."""
-        until = self.mark()
+        """Return the requests since a position, up to now, of clients whose User-Agent begins so."""
+        until = self.audit_position()
         entries = self._audit.entries(since, until)
         return [e for e in entries if e.user_agent != MARKER and e.user_agent.startswith(user_agent)]
 
@@ -269,8 +269,8 @@ def _own_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _version(program: str) -> tuple[int, int]:
-    told = subprocess.run([program, "--version"], capture_output=True, check=True, text=True).stdout  # noqa: S603 - one of ours
-    found = re.search(r"v(\d+)\.(\d+)", told)
+    output = subprocess.run([program, "--version"], capture_output=True, check=True, text=True).stdout  # noqa: S603 - one of ours
+    found = re.search(r"v(\d+)\.(\d+)", output)
     if not found:
-        raise RuntimeError(f"{program} does not tell its version, but {told!r}")
+        raise RuntimeError(f"{program} does not tell its version, but {output!r}")
     return int(found[1]), int(found[2])

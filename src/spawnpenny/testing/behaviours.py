@@ -148,18 +148,18 @@ def make_status(
         "startTime": pod.get("status", {}).get("startTime") or _now(),
         "conditions": [_condition(kind, met=value) for kind, value in met.items()],
         "initContainerStatuses": [
-            _init(container, state, common, begun=started) for container in pod["spec"].get("initContainers", ())
+            _init(container, state, common, started=started) for container in pod["spec"].get("initContainers", ())
         ],
         "containerStatuses": [_container(container, state, common) for container in pod["spec"]["containers"]],
     }
 
 
-def _init(container: Manifest, state: Manifest, common: Manifest, *, begun: bool) -> Manifest:
+def _init(container: Manifest, state: Manifest, common: Manifest, *, started: bool) -> Manifest:
     """Make the status of an init container: done when the others begin, or running on beside them."""
-    fresh = common | {"ready": begun, "lastState": {}, "restartCount": 0}
-    if begun and container.get("restartPolicy") == "Always" and "terminated" not in state:
+    fresh = common | {"ready": started, "lastState": {}, "restartCount": 0}
+    if started and container.get("restartPolicy") == "Always" and "terminated" not in state:
         return _container(container, {"running": {"startedAt": _now()}}, fresh | {"started": True})
-    return _container(container, terminated(0) if begun else state, fresh)
+    return _container(container, terminated(0) if started else state, fresh)
 
 
 def _container(container: Manifest, state: Manifest, common: Manifest) -> Manifest:

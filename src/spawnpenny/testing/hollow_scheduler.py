@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class HollowScheduler:
-    """One scheduler. ``asked`` counts its requests, as ``GET /state``.
+    """One scheduler. ``requests`` counts what it received, as ``GET /state``.
 
     Its workers are the cluster's pods that are Ready, but for those that it has retired. ``target`` are the workers
     that it would like; ``idle`` and ``alone`` the seconds since when it has had nothing to do, and no client.
@@ -39,7 +39,7 @@ class HollowScheduler:
     target: int = 0
     idle: float | None = None
     alone: float | None = None
-    asked: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
     retired: set[str] = field(default_factory=set)
     token: str | None = None
 
@@ -89,8 +89,8 @@ class HollowSchedulers:
 
     def of(self, namespace: str, name: str) -> HollowScheduler:
         """Return the newest scheduler in a pod of this name."""
-        found = [each for each in self._by_address.values() if each.namespace == namespace]
-        return next(each for each in reversed(found) if each.pod["metadata"]["name"] == name)
+        found = [scheduler for scheduler in self._by_address.values() if scheduler.namespace == namespace]
+        return next(scheduler for scheduler in reversed(found) if scheduler.pod["metadata"]["name"] == name)
 
     def _address(self, pod: Manifest) -> str | None:
         number = _control_port(pod)
@@ -105,14 +105,14 @@ class HollowSchedulers:
         return address
 
     async def _health(self, request: web.Request) -> web.Response:
-        self._asked(request)
+        self._addressed(request)
         return web.json_response({"status": "ok"})
 
     async def _state(self, request: web.Request) -> web.Response:
         scheduler = await self._authorized(request)
-        told = {"idle": scheduler.idle, "alone": scheduler.alone, "target": scheduler.target}
+        status = {"idle": scheduler.idle, "alone": scheduler.alone, "target": scheduler.target}
         workers = {name: {"status": "running"} for name in self._workers(scheduler)}
-        return web.json_response({**told, "workers": workers})
+        return web.json_response({**status, "workers": workers})
 
     async def _retire(self, request: web.Request) -> web.Response:
         """Retire workers, which end well a moment later, as real ones do."""
@@ -128,19 +128,19 @@ class HollowSchedulers:
     def _workers(self, scheduler: HollowScheduler) -> list[str]:
         return [pod["metadata"]["name"] for pod in self._node.pods() if scheduler.has(pod)]
 
-    def _asked(self, request: web.Request) -> HollowScheduler:
-        """Return who was asked; one whose pod does not run (any more) does not answer."""
+    def _addressed(self, request: web.Request) -> HollowScheduler:
+        """Return the scheduler that a request is for; one whose pod does not run (any more) does not answer."""
         assert request.transport is not None  # noqa: S101 - it was just read from
         scheduler = self._by_address[request.transport.get_extra_info("sockname")[0]]
         running = {pod["metadata"]["uid"] for pod in self._node.pods() if _is_ready(pod)}
         if scheduler.pod["metadata"]["uid"] not in running:
             request.transport.abort()
             raise web.HTTPServiceUnavailable
-        scheduler.asked[f"{request.method} {request.path}"] += 1
+        scheduler.requests[f"{request.method} {request.path}"] += 1
         return scheduler
 
     async def _authorized(self, request: web.Request) -> HollowScheduler:
-        scheduler = self._asked(request)
+        scheduler = self._addressed(request)
         if scheduler.token is None:
             (secret,) = {
                 volume["secret"]["secretName"] for volume in scheduler.pod["spec"]["volumes"] if "secret" in volume
@@ -159,9 +159,9 @@ class HollowSchedulers:
         """End the work that is under way, and report its errors."""
         for task in self._tasks:
             task.cancel()
-        for told in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(told, Exception):
-                raise told
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
 
 
 def _control_port(pod: Manifest) -> int | None:

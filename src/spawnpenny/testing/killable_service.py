@@ -79,7 +79,7 @@ class KillableService:
             await self._task
         self._task = None
 
-    async def _run(self, begun: asyncio.Future[None]) -> None:
+    async def _run(self, started: asyncio.Future[None]) -> None:
         settings = self._site.settings
         plugins = load_plugins(settings, extra=self._site.plugins)
         async with run_local_broker(self._cluster, settings) as broker:
@@ -88,7 +88,7 @@ class KillableService:
             try:
                 await web.TCPSite(self._runner, LOOPBACK, self._port, ssl_context=self._tls).start()
                 await app[SERVICE].until_ready()
-                begun.set_result(None)
+                started.set_result(None)
                 await self._ending.wait()
             finally:
                 await self._runner.cleanup()

@@ -29,13 +29,13 @@ def main() -> None:
 
 
 def _answer(cell: str, names: dict[str, Any]) -> dict[str, Any]:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             answer: dict[str, Any] = {"value": _execute(cell, names)}
         except Exception as error:  # noqa: BLE001 - the cell's own, sent to the sender of the cell
             answer = {"error": type(error).__name__, "message": str(error)}
-    return {**answer, "warnings": [f"{each.category.__name__}: {each.message}" for each in told]}
+    return {**answer, "warnings": [f"{warning.category.__name__}: {warning.message}" for warning in caught]}
 
 
 def _execute(cell: str, names: dict[str, Any]) -> Any:

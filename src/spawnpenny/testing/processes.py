@@ -62,13 +62,13 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, prepared beforehand
+                preexec_fn=_killed_with_parent(),  # noqa: PLW1509 - one system call, prepared beforehand
             )
         self._running.append((name, process))
 
     def runs(self, name: str) -> bool:
         """Return whether a process has been started and not been ended by us."""
-        return any(each == name for each, _ in self._running)
+        return any(running == name for running, _ in self._running)
 
     def pid(self, name: str) -> int:
         """Return the number of a process that runs."""
@@ -113,8 +113,8 @@ class Processes:
             time.sleep(_PAUSE)
 
     def _find(self, name: str) -> subprocess.Popen[bytes]:
-        for each, process in self._running:
-            if each == name:
+        for running, process in self._running:
+            if running == name:
                 return process
         raise ProcessError(f"{name} does not run.")
 
@@ -130,7 +130,7 @@ def _wait_unreaped(pid: int, seconds: float) -> None:
         time.sleep(_PAUSE)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def _killed_with_parent() -> Callable[[], None] | None:
     """Return what asks Linux to kill the process once its parent is gone: a killed parent cannot."""
     if sys.platform != "linux":
         return None

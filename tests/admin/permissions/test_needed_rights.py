@@ -108,7 +108,7 @@ def orders(installation, tmp_path):
 async def test_no_right_is_missing_and_none_is_too_many(
     installation, apiserver, hollow_node, hollow_schedulers, orders
 ):
-    before = apiserver.mark()
+    before = apiserver.audit_position()
     installation.site.data["deadlines"] = {"slow": 0.1}
     installation.site.data["plugins"]["dask"] = {}
     await leave_a_lease(installation)

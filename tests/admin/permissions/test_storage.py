@@ -21,13 +21,13 @@ def calls(apiserver, installation, since, until=None):
 
 @pytest.mark.parametrize("installation", [STORAGE], indirect=True)
 async def test_claims_come_and_go_with_the_rights_that_are_printed(installation, apiserver):
-    before = apiserver.mark()
+    before = apiserver.audit_position()
     async with installation.running() as service:
         for name in ("~default", "gpu"):
             run = await settled(await start(service, name=name))
             assert run.record.phase is Phase.RUNNING, run.record.reason
         await stop(service)
-        again = apiserver.mark()
+        again = apiserver.audit_position()
         await settled(await start(service, "again"))
         assert calls(apiserver, installation, before, again) == ["get", "create"] * 2
         assert calls(apiserver, installation, again) == ["get"]
