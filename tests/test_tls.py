@@ -40,25 +40,25 @@ def shake(server, client):
 @pytest.mark.parametrize(("server", "client"), [("scheduler", "client"), ("worker", "scheduler")])
 def test_each_leaf_is_server_and_client_under_strict_verification(tmp_path, server, client):
     authority = Authority.load(Authority.create("c1").pem)
-    there = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.issue(server, 3650), tmp_path)
+    other_end = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.issue(server, 3650), tmp_path)
     here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.issue(client, 1), tmp_path)
-    assert shake(there, here) == b"hello"
+    assert shake(other_end, here) == b"hello"
 
 
 def test_a_leaf_of_another_cluster_is_refused(tmp_path):
     mine, other = Authority.create("c1"), Authority.create("c1")
-    there = context(ssl.PROTOCOL_TLS_SERVER, mine, mine.issue("scheduler", 1), tmp_path)
+    other_end = context(ssl.PROTOCOL_TLS_SERVER, mine, mine.issue("scheduler", 1), tmp_path)
     here = context(ssl.PROTOCOL_TLS_CLIENT, mine, other.issue("client", 1), tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake(there, here)
+        shake(other_end, here)
 
 
 def test_a_leaf_that_has_run_out_is_refused(tmp_path):
     authority = Authority.create("c1")
-    there = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.issue("scheduler", 1), tmp_path)
+    other_end = context(ssl.PROTOCOL_TLS_SERVER, authority, authority.issue("scheduler", 1), tmp_path)
     here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.issue("client", -0.01), tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
-        shake(there, here)
+        shake(other_end, here)
 
 
 def test_a_leaf_signs_nothing(tmp_path):
@@ -66,10 +66,10 @@ def test_a_leaf_signs_nothing(tmp_path):
     issued = authority.issue("client", 1)
     forged = Authority.load(issued.certificate + issued.key).issue("scheduler", 1)
     chained = type(forged)(forged.certificate + issued.certificate, forged.key)
-    there = context(ssl.PROTOCOL_TLS_SERVER, authority, chained, tmp_path)
+    other_end = context(ssl.PROTOCOL_TLS_SERVER, authority, chained, tmp_path)
     here = context(ssl.PROTOCOL_TLS_CLIENT, authority, authority.issue("client", 1), tmp_path)
     with pytest.raises(ssl.SSLCertVerificationError):
-        shake(there, here)
+        shake(other_end, here)
 
 
 def test_no_key_is_shown():

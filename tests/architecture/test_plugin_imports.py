@@ -24,9 +24,9 @@ def is_public(module, allowed):
 def imported(node):
     """Return the modules that a statement or call imports; a name that is no text is not known."""
     if isinstance(node, ast.Import):
-        return [each.name for each in node.names]
+        return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.level == 0:
-        names = [each.name for each in node.names]
+        names = [alias.name for alias in node.names]
         return [f"spawnpenny.{name}" for name in names] if node.module == "spawnpenny" else [node.module]
     if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in {
         "import_module",
