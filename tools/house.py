@@ -113,12 +113,12 @@ def imports(found: Sequence[Module]) -> Mapping[str, set[str]]:
 
 def cycles(graph: Mapping[str, set[str]]) -> int:
     """Return how many groups of modules import each other (strongly connected components of more than one)."""
-    reached = {start: _reach(graph, start) for start in graph}
+    reached = {start: _reachable(graph, start) for start in graph}
     groups = {frozenset({start, *(other for other in reached[start] if start in reached[other])}) for start in graph}
     return sum(1 for group in groups if len(group) > 1)
 
 
-def _reach(graph: Mapping[str, set[str]], start: str) -> set[str]:
+def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
     seen: set[str] = set()
     rest = list(graph[start])
     while rest:

@@ -239,5 +239,5 @@ async def unread(port, user):
 
 async def open_streams(client):
     async with client.get("/metrics") as answer:
-        answer_lines = (await answer.text()).splitlines()
-    return sum(float(line.split()[-1]) for line in answer_lines if line.startswith("spawnpenny_event_streams_open"))
+        samples = (await answer.text()).splitlines()
+    return sum(float(line.split()[-1]) for line in samples if line.startswith("spawnpenny_event_streams_open"))

@@ -110,17 +110,15 @@ class AdmissionRecorder:
     async def _answer(self, http: web.Request) -> web.Response:
         if http.transport is not None:
             self._transports.add(http.transport)
-        admission_review = await http.json()
-        request = admission_review["request"]
+        envelope = await http.json()
+        request = envelope["request"]
         self._reached = True
         if request["userInfo"].get("username") in self._users:
             parts = {key: value for key, value in request.items() if key not in {"object", "oldObject"}}
             namespace = await self._namespace(request)
             self.seen.append(Admission(parts, request.get("object"), request.get("oldObject"), namespace))
         answer = {"uid": request["uid"], "allowed": True}
-        return web.json_response(
-            {"apiVersion": admission_review["apiVersion"], "kind": admission_review["kind"], "response": answer}
-        )
+        return web.json_response({"apiVersion": envelope["apiVersion"], "kind": envelope["kind"], "response": answer})
 
     async def _namespace(self, request: Manifest) -> Manifest | None:
         """Return the namespace of what is written; a Namespace itself is in none."""

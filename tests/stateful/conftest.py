@@ -24,7 +24,7 @@ from tests.kit.replica import KillableReplica
 USERS = ("ada", "bob")
 SHARED = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
 PATIENCE = 200.0
-"""Seconds, of a quick clock, in which all has to come to rest."""
+"""Seconds, of a fast clock, in which all has to come to rest."""
 
 
 @dataclass
