@@ -179,7 +179,7 @@ def noted(path):
 
 
 async def test_the_hub_holds_no_right_and_asks_kubernetes_nothing(hub, service, apiserver, tmp_path):
-    since = apiserver.mark()
+    since = apiserver.audit_position()
     await hub.start_server("ada")
     await hub.until_ready("ada")
     await hub.stop_server("ada")

@@ -76,7 +76,7 @@ def counted(apiserver):
 
     class Counter:
         def __enter__(self):
-            self.position, self.calls = apiserver.mark(), []
+            self.position, self.calls = apiserver.audit_position(), []
             return self.calls
 
         def __exit__(self, *error):

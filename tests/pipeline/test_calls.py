@@ -69,7 +69,7 @@ async def test_labs_that_run_cost_nothing_but_the_leases(kubernetes_cluster, hol
         runs = await asyncio.gather(*(start(service, user=user) for user in users))
         await asyncio.gather(*(settled(run) for run in runs))
         await until_no_claims(broker)
-        position = apiserver.mark()
+        position = apiserver.audit_position()
         with service.membership.leases.subscribe() as renewals:
             for _ in range(3):
                 await anext(renewals)

@@ -107,7 +107,7 @@ async def test_two_users_and_two_labs_run_side_by_side(site):
 
 async def test_what_all_spawns_of_a_user_share_is_made_once(kube_site, apiserver):
     async with kube_site.service() as service:
-        position = apiserver.mark()
+        position = apiserver.audit_position()
         await asyncio.gather(*[settled(await start(service, name=f"lab{n}")) for n in range(3)])
         made = [
             entry.resource for entry in apiserver.audit(position, user_agent="spawnpenny/") if entry.verb == "create"

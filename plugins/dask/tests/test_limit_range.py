@@ -45,7 +45,7 @@ async def test_the_reason_is_said_at_once_and_workers_come_when_it_is_gone(limit
     site, service = limited
     run = await settled(await start_cluster(service, "c1"))
     assert run.record.phase is Phase.RUNNING, run.record.reason
-    start = apiserver.mark()
+    start = apiserver.audit_position()
     await service.spawns.scale("ada", KEY, Scale(3))
     event = await first_event(run, "limit_range_refused")
     assert "maximum memory usage per Container is 1Gi, but limit is 2Gi" in event.message
@@ -71,7 +71,7 @@ def name_of(pod):
 
 async def test_one_that_is_scaled_while_it_starts_runs_all_the_same(limited, apiserver):
     _, service = limited
-    start = apiserver.mark()
+    start = apiserver.audit_position()
     run = await start_cluster(service, "c1")
     await service.spawns.scale("ada", KEY, Scale(1))
     await settled(run)
