@@ -94,7 +94,7 @@ async def test_the_declared_rights_are_enough_and_none_is_refused(apiserver, kub
     role = {"metadata": {"name": f"{kube_site.settings.broker.role}-release"}, "rules": [release]}
     with suppress(AlreadyExistsError):
         await kube_site.cluster.create({"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", **role})
-    position = apiserver.mark()
+    position = apiserver.audit_position()
     async with replace(kube_site, cluster=brokers).broker(), run_broker_client(services, kube_site.settings) as broker:
         uid = await broker.claim_namespace("ada")
         assert await broker.claim_namespace("ada") == uid

@@ -38,12 +38,12 @@ def orders(separated, tmp_path):
 async def test_the_calls_of_a_first_spawn_and_of_a_respawn(apiserver, kube_site):
     kube_site.separate = True
     async with kube_site.broker(), kube_site.service() as service:
-        position = apiserver.mark()
+        position = apiserver.audit_position()
         run = await settled(await start(service, env={"A": "b"}))
         assert run.record.phase is Phase.RUNNING, run.record.reason
         await stop(service)
         first = counted(apiserver, position)
-        position = apiserver.mark()
+        position = apiserver.audit_position()
         await settled(await start(service, "again"))
         respawn = counted(apiserver, position)
     delete = ["update secrets", "delete pods", "delete secrets", "update secrets"]
