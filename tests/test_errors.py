@@ -12,7 +12,8 @@ import spawnpenny_dask.errors  # noqa: F401
 import spawnpenny_storage.errors  # noqa: F401
 
 import spawnpenny.app  # noqa: F401 - it loads all errors of the service
-from spawnpenny.errors import SpawnpennyError
+from spawnpenny.advice import advice
+from spawnpenny.errors import SpawnError, SpawnpennyError
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,3 +77,30 @@ def test_an_error_that_words_itself_says_sentences(error):
 def test_seconds_to_wait_are_told_where_they_are_known():
     assert SpawnpennyError("x", retry_after=2).retry_after == 2
     assert SpawnpennyError("x").retry_after is None
+
+
+def test_a_plugin_may_have_codes_of_its_own_with_general_advice():
+    error = SpawnError("No licence is left.", code="licence_2_refused", pool="blue")
+    assert (error.code, SpawnError.code, error.facts) == ("licence_2_refused", "spawn_failed", {"pool": "blue"})
+    assert error.advice == advice("spawn_failed")
+    assert SpawnError("No licence is left.").code == "spawn_failed"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("", "is not a code"),
+        ("Licence", "is not a code"),
+        ("2licence", "is not a code"),
+        ("licence refused", "is not a code"),
+        ("licence\n", "is not a code"),
+        ("lizenz_fürs", "is not a code"),
+        ("a" * 65, "is not a code"),
+        ("quota_exceeded", "is spawnpenny's own"),
+        ("lab_not_found", "is spawnpenny's own"),
+        ("internal_error", "is spawnpenny's own"),
+    ],
+)
+def test_a_plugin_has_no_code_that_is_none_or_ours(code, message):
+    with pytest.raises(ValueError, match=message):
+        SpawnError("No licence is left.", code=code)

@@ -6,20 +6,25 @@ An error class has a ``code``, which programs compare, and a ``status``, the HTT
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from spawnpenny.advice import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class SpawnpennyError(Exception):
     """The base of all coded errors.
 
     ``facts`` are further members of the problem document (RFC 9457, section 3.2). ``advice`` says what its reader can
-    do if the general advice for the code (``domain.advice``) does not fit.
+    do if the general advice for the code (``spawnpenny.advice``) does not fit.
     """
 
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong in spawnpenny"
 
@@ -158,11 +163,22 @@ class NotReadyError(SpawnpennyError):
 
 
 class SpawnError(SpawnpennyError):
-    """Fail a spawn for a reason that its user may read."""
+    """Fail a spawn for a reason that its user may read.
+
+    ``code`` is a code of the plugin that raises it, such as ``licence_refused``: lower case letters, digits and ``_``.
+    Programs find it in the reason, the events and the problem document. Codes of spawnpenny's own are refused with a
+    ValueError, as they promise something else.
+    """
 
     code = "spawn_failed"
     status = 502
     title = "The spawn failed"
+
+    def __init__(self, message: str, *, advice: str | None = None, code: str | None = None, **facts: Any) -> None:
+        super().__init__(message, advice=advice, **facts)
+        if code is not None:
+            self.code = _plugin_code(code)
+            self.advice = advice or ADVICE[SpawnError.code]
 
 
 class ProvisionError(SpawnError):
@@ -191,3 +207,19 @@ class StorageKeptError(SpawnpennyError):
     code = "storage_kept"
     status = 409
     title = "The storage is kept"
+
+
+def _plugin_code(code: str) -> str:
+    """Return the code of a plugin.
+
+    Raises:
+        ValueError: It is not a code, or one of spawnpenny's own.
+
+    """
+    if not _CODE.fullmatch(code):
+        raise ValueError(
+            f"{code!r} is not a code: write lower case letters, digits and _, at most 64, with a letter first."
+        )
+    if code in ADVICE or code == SpawnpennyError.code:
+        raise ValueError(f"The code {code!r} is spawnpenny's own. Use one of your plugin, such as 'licence_refused'.")
+    return code

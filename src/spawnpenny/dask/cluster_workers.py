@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from marshmallow import Schema, fields, validate
 
+from spawnpenny.advice import advice
 from spawnpenny.dask.rest import find_cluster
 from spawnpenny.dask.rest_schemas import WaitingView
 from spawnpenny.dask.workers import desired_workers, worker_pods
 from spawnpenny.domain import labels
-from spawnpenny.domain.advice import advice
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Phase
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.web.app_keys import SERVICE

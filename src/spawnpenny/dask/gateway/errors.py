@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.domain.advice import advice
+from spawnpenny.advice import advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

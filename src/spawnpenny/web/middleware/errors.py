@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import web
 
-from spawnpenny.domain.advice import advice
+from spawnpenny.advice import advice
 from spawnpenny.domain.broker_errors import BrokerUnavailableError
 from spawnpenny.errors import InvalidRequestError, SpawnpennyError, UnauthenticatedError
 from spawnpenny.kubernetes.errors import ClusterError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
-from spawnpenny.domain.advice import advice
+from spawnpenny.advice import advice
 from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Phase, Reason, StepState
 from spawnpenny.web.schemas.users import GroupSchema

@@ -8,7 +8,7 @@ import spawnpenny_storage.errors  # noqa: F401
 
 import spawnpenny.app  # noqa: F401 - it loads all errors of the service
 from spawnpenny import errors
-from spawnpenny.domain.advice import ADVICE, advice
+from spawnpenny.advice import ADVICE, advice
 
 HOMES = ("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage.")
 
