@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from typing import Any, Literal
 
 import pytest
 from marshmallow import ValidationError
@@ -255,12 +256,20 @@ class Outer:
     share: float = 0.5
     on: bool = False
     _own: int = 0
+    size: Literal["small", "large"] = "small"
+    free: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.on and self.size == "small":
+            raise ValidationError("Too small.", "size")
 
 
 def test_a_schema_is_what_the_types_of_a_dataclass_say():
     schema = schema_of(Outer)()
     data = {"inner": {"port": 1, "host": None}, "waits": [2, 3.5], "by_name": {"a": {"port": 4}}, "on": True}
-    assert schema.load(data) == Outer(Inner(1, None), (2, 3.5), {"a": Inner(4)}, on=True)
+    data |= {"size": "large", "free": {"a": None, "b": [1]}}
+    loaded = Outer(Inner(1, None), (2, 3.5), {"a": Inner(4)}, on=True, size="large", free={"a": None, "b": [1]})
+    assert schema.load(data) == loaded
     wrong = {
         "inner": {"port": "1", "hots": "x"},
         "waits": [0],
@@ -268,13 +277,18 @@ def test_a_schema_is_what_the_types_of_a_dataclass_say():
         "share": None,
         "on": "perhaps",
         "_own": 1,
+        "size": "middle",
+        "free": {1: 2},
     }
     with pytest.raises(ValidationError) as refused:
         schema.load(wrong)
     where = {field for field, _ in flatten(refused.value.messages)}
-    assert where == {"inner.port", "inner.hots", "waits.0", "by_name.a.port", "share", "on", "_own"}
+    assert where == {"inner.port", "inner.hots", "waits.0", "by_name.a.port", "share", "on", "_own", "size", "free.1"}
     with pytest.raises(ValidationError, match="inner"):
         schema.load({})
+    with pytest.raises(ValidationError) as refused:
+        schema.load({**data, "size": "small"})
+    assert refused.value.messages == {"size": ["Too small."]}
 
 
 @pytest.mark.parametrize("key", ["team", "example.org/team", "scheduler.alpha.kubernetes.io/node-selector", "A_b.c"])

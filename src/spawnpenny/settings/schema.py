@@ -14,6 +14,7 @@ from typing import (
     ClassVar,
     Final,
     Generic,
+    Literal,
     TypeVar,
     Union,
     get_args,
@@ -21,7 +22,7 @@ from typing import (
     get_type_hints,
 )
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
 from spawnpenny.domain.suggestions import MOST_NAMED, listed, nearest, shortened
 from spawnpenny.errors import SettingsError
@@ -77,24 +78,30 @@ class StrictSchema(Schema, Generic[T]):
         return [key for key in data if key not in known] if isinstance(data, Mapping) else []
 
 
-_PLAIN: Final[Mapping[type, type[fields.Field[Any]]]] = {
-    str: fields.String,
-    bool: fields.Boolean,
-    float: fields.Float,
-    Decimal: QuantityField,
+_PLAIN: Final[Mapping[Any, fields.Field[Any]]] = {
+    str: fields.String(),
+    bool: fields.Boolean(),
+    int: fields.Integer(strict=True),
+    float: fields.Float(),
+    Decimal: QuantityField(),
+    Any: fields.Raw(allow_none=True),
 }
 
 
-@cache
 def schema_of(model: type[T]) -> type[StrictSchema[T]]:
     """Derive the schema of a dataclass from the types of its fields.
 
     A type is ``Annotated`` with a marshmallow field, a plain ``str``, ``bool``, ``int``, ``float``, ``Decimal``
-    (a quantity) or dataclass, a tuple or a map by text of these, or one of them ``| None``. A field without a default
-    is required, and one whose name begins with ``_`` is no key.
+    (a quantity), ``Literal`` of texts, ``Any`` or dataclass, a tuple or a map by text of these, or one of them
+    ``| None``. A field without a default is required, and one whose name begins with ``_`` is no key. Fields that have
+    to fit together are checked in ``__post_init__``, which raises a ``ValidationError``.
     """
-    declared = fields_of_model(model)  # type: ignore[arg-type] # mypy: is a class hashable?
-    parts = {"__module__": model.__module__, "model": model, **declared}
+    return _derived(model)  # type: ignore[arg-type] # mypy: is a class hashable?
+
+
+@cache
+def _derived(model: type) -> type[StrictSchema[Any]]:
+    parts = {"__module__": model.__module__, "model": model, **fields_of_model(model)}
     return type(f"{model.__name__}Schema", (StrictSchema,), parts)
 
 
@@ -112,19 +119,19 @@ def fields_of_model(model: type) -> Mapping[str, fields.Field[Any]]:
 
 def _field_of(hint: Any) -> fields.Field[Any]:
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return copy.deepcopy(arguments[1])
+    if origin is Annotated or hint in _PLAIN:
+        return copy.deepcopy(arguments[1] if arguments else _PLAIN[hint])
     if origin in {types.UnionType, Union}:
         field = _field_of(next(argument for argument in arguments if argument is not types.NoneType))
         field.allow_none = True
         return field
+    if origin is Literal:
+        return fields.String(validate=validate.OneOf(arguments))
     if origin is tuple:
         return TupleField(_field_of(arguments[0]))
     if origin is Mapping:
         return fields.Dict(keys=_field_of(arguments[0]), values=_field_of(arguments[1]))
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return fields.Nested(schema_of(hint))
-    return fields.Integer(strict=True) if hint is int else _PLAIN[hint]()
+    return fields.Nested(schema_of(hint))
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
