@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 from marshmallow import fields, validate
 
-from spawnpenny.api import SCOPES, StrictSchema, TupleField
+from spawnpenny.api import SCOPES, schema_of
 
 MAX_CACHE: Final = 60.0
 """The longest time in seconds for which an answer of the Hub is cached, and a revoked token still accepted."""
+
+
+Scopes = tuple[Annotated[str, fields.String(validate=validate.OneOf(SCOPES))], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +25,32 @@ class HubSettings:
     such token, ``grants`` further ones by a scope of the Hub. ``cache`` and ``timeout`` are in seconds.
     """
 
-    api_url: str
-    service: str = "spawnpenny"
-    scopes: tuple[str, ...] = ("read:self",)
-    grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    api_url: Annotated[
+        str,
+        fields.Url(
+            schemes={"http", "https"},
+            require_tld=False,
+            error_messages={
+                "required": "Set the address of the Hub's API, such as http://hub.jupyterhub.svc:8081/hub/api.",
+                "invalid": "This is not an address, such as http://hub.jupyterhub.svc:8081/hub/api.",
+            },
+        ),
+    ]
+    service: Annotated[
+        str,
+        fields.String(
+            validate=validate.Regexp(r"\A[\w.@~-]+\Z", error="This is not the name of a service of JupyterHub.")
+        ),
+    ] = "spawnpenny"
+    scopes: Scopes = ("read:self",)
+    grants: Mapping[Annotated[str, fields.String(validate=validate.Length(min=1))], Scopes] = field(
+        default_factory=dict
+    )
     authority: str | None = None
-    cache: float = MAX_CACHE
-    timeout: float = 5.0
+    cache: Annotated[
+        float, fields.Float(validate=validate.Range(0, MAX_CACHE, error=f"Seconds: 0 to {MAX_CACHE:g}."))
+    ] = MAX_CACHE
+    timeout: Annotated[float, fields.Float(validate=validate.Range(0.1, 30, error="Seconds: 0.1 to 30."))] = 5.0
 
 
-def _scopes() -> TupleField:
-    return TupleField(fields.String(validate=validate.OneOf(SCOPES)))
-
-
-class HubSettingsSchema(StrictSchema[HubSettings]):
-    model = HubSettings
-    api_url = fields.Url(
-        required=True,
-        schemes={"http", "https"},
-        require_tld=False,
-        error_messages={
-            "required": "Set the address of the Hub's API, such as http://hub.jupyterhub.svc:8081/hub/api.",
-            "invalid": "This is not an address, such as http://hub.jupyterhub.svc:8081/hub/api.",
-        },
-    )
-    service = fields.String(
-        validate=validate.Regexp(r"\A[\w.@~-]+\Z", error="This is not the name of a service of JupyterHub.")
-    )
-    scopes = _scopes()
-    grants = fields.Dict(keys=fields.String(validate=validate.Length(min=1)), values=_scopes())
-    authority = fields.String(allow_none=True)
-    cache = fields.Float(validate=validate.Range(0, MAX_CACHE, error=f"Seconds: 0 to {MAX_CACHE:g}."))
-    timeout = fields.Float(validate=validate.Range(0.1, 30, error="Seconds: 0.1 to 30."))
+HubSettingsSchema: Final = schema_of(HubSettings)
