@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import Manifest, StrictSchema, TupleField
+from spawnpenny.api import Manifest, StrictSchema, TupleField, schema_of
 
 Block = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -20,96 +20,6 @@ LINK_LOCAL: Final[tuple[Block, ...]] = (
 """Addresses at which clouds give the credentials of a machine to any program on it."""
 _PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 _DNS: Final = 53
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Pods, given by their namespace and labels."""
-
-    namespace: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Listener(Peer):
-    """Pods that a user's pods may connect to, on these ports."""
-
-    ports: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hub(Listener):
-    """The Hub, as Zero to JupyterHub installs it. It connects to labs, and labs to its API."""
-
-    namespace: str = "jupyterhub"
-    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "hub"})
-    ports: tuple[int, ...] = (8081,)
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy(Peer):
-    """The Hub's proxy, as Zero to JupyterHub installs it. Browsers reach labs through it."""
-
-    namespace: str = "jupyterhub"
-    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "proxy"})
-
-
-@dataclass(frozen=True, slots=True)
-class Dns(Listener):
-    """The cluster's DNS."""
-
-    namespace: str = "kube-system"
-    labels: Mapping[str, str] = field(default_factory=lambda: {"k8s-app": "kube-dns"})
-    ports: tuple[int, ...] = (_DNS,)
-
-
-@dataclass(frozen=True, slots=True)
-class Service(Listener):
-    """The service, which labs ask for Dask clusters, and which connects to schedulers."""
-
-    namespace: str = "spawnpenny"
-    labels: Mapping[str, str] = field(
-        default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "web"}
-    )
-    ports: tuple[int, ...] = (8080,)
-
-
-@dataclass(frozen=True, slots=True)
-class DaskProxy(Listener):
-    """``spawnpenny proxy``, through which clients reach schedulers and their dashboards."""
-
-    namespace: str = "spawnpenny"
-    labels: Mapping[str, str] = field(
-        default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "proxy"}
-    )
-    ports: tuple[int, ...] = (8786,)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
-    """Traffic that the NetworkPolicy of a user namespace allows.
-
-    ``internet`` opens all addresses, except link-local ones, those in ``private`` and those in ``api_server``.
-    ``egress`` are further rules, in the format of a NetworkPolicy.
-    """
-
-    enabled: bool = True
-    hub: Listener = field(default_factory=Hub)
-    proxy: Peer = field(default_factory=Proxy)
-    dns: Listener = field(default_factory=Dns)
-    service: Listener = field(default_factory=Service)
-    dask_proxy: Listener = field(default_factory=DaskProxy)
-    internet: bool = True
-    private: tuple[Block, ...] = tuple(ipaddress.ip_network(block) for block in _PRIVATE)
-    api_server: tuple[Block, ...] = ()
-    egress: tuple[Manifest, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceSettings:
-    """The network of user namespaces. Their prefix, role and pod security level are settings of the broker."""
-
-    network: NetworkSettings = field(default_factory=NetworkSettings)
 
 
 class BlockField(fields.Field[Block]):
@@ -128,31 +38,6 @@ def _port(**more: Any) -> fields.Integer:
 
 def _labels(**more: Any) -> fields.Dict:
     return fields.Dict(keys=fields.String(), values=fields.String(), **more)
-
-
-class _HubSchema(StrictSchema[Listener]):
-    model: ClassVar[type[Listener]] = Hub
-    namespace = fields.String(validate=validate.Length(min=1))
-    labels = _labels()
-    ports = TupleField(_port(), validate=validate.Length(min=1))
-
-
-class _DnsSchema(_HubSchema):
-    model = Dns
-
-
-class _ServiceSchema(_HubSchema):
-    model = Service
-
-
-class _DaskProxySchema(_HubSchema):
-    model = DaskProxy
-
-
-class _ProxySchema(StrictSchema[Proxy]):
-    model = Proxy
-    namespace = fields.String(validate=validate.Length(min=1))
-    labels = _labels()
 
 
 class _IpBlockSchema(StrictSchema[dict[str, Any]]):
@@ -230,20 +115,99 @@ def _within(inner: Block, outer: Block) -> bool:
     return False
 
 
-class _NetworkSchema(StrictSchema[NetworkSettings]):
-    model = NetworkSettings
-    enabled = fields.Boolean()
-    hub = fields.Nested(_HubSchema)
-    proxy = fields.Nested(_ProxySchema)
-    dns = fields.Nested(_DnsSchema)
-    service = fields.Nested(_ServiceSchema)
-    dask_proxy = fields.Nested(_DaskProxySchema)
-    internet = fields.Boolean()
-    private = TupleField(BlockField())
-    api_server = TupleField(BlockField())
-    egress = TupleField(RuleField())
+Blocks = tuple[Annotated[Block, BlockField()], ...]
+Name = Annotated[str, fields.String(validate=validate.Length(min=1))]
+Ports = Annotated[tuple[int, ...], TupleField(_port(), validate=validate.Length(min=1))]
 
 
-class NamespaceSettingsSchema(StrictSchema[NamespaceSettings]):
-    model = NamespaceSettings
-    network = fields.Nested(_NetworkSchema)
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Pods, given by their namespace and labels."""
+
+    namespace: Name
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener(Peer):
+    """Pods that a user's pods may connect to, on these ports."""
+
+    ports: Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Hub(Listener):
+    """The Hub, as Zero to JupyterHub installs it. It connects to labs, and labs to its API."""
+
+    namespace: Name = "jupyterhub"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "hub"})
+    ports: Ports = (8081,)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy(Peer):
+    """The Hub's proxy, as Zero to JupyterHub installs it. Browsers reach labs through it."""
+
+    namespace: Name = "jupyterhub"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"app": "jupyterhub", "component": "proxy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dns(Listener):
+    """The cluster's DNS."""
+
+    namespace: Name = "kube-system"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"k8s-app": "kube-dns"})
+    ports: Ports = (_DNS,)
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Listener):
+    """The service, which labs ask for Dask clusters, and which connects to schedulers."""
+
+    namespace: Name = "spawnpenny"
+    labels: Mapping[str, str] = field(
+        default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "web"}
+    )
+    ports: Ports = (8080,)
+
+
+@dataclass(frozen=True, slots=True)
+class DaskProxy(Listener):
+    """``spawnpenny proxy``, through which clients reach schedulers and their dashboards."""
+
+    namespace: Name = "spawnpenny"
+    labels: Mapping[str, str] = field(
+        default_factory=lambda: {"app.kubernetes.io/name": "spawnpenny", "app.kubernetes.io/component": "proxy"}
+    )
+    ports: Ports = (8786,)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """Traffic that the NetworkPolicy of a user namespace allows.
+
+    ``internet`` opens all addresses, except link-local ones, those in ``private`` and those in ``api_server``.
+    ``egress`` are further rules, in the format of a NetworkPolicy.
+    """
+
+    enabled: bool = True
+    hub: Hub = field(default_factory=Hub)
+    proxy: Proxy = field(default_factory=Proxy)
+    dns: Dns = field(default_factory=Dns)
+    service: Service = field(default_factory=Service)
+    dask_proxy: DaskProxy = field(default_factory=DaskProxy)
+    internet: bool = True
+    private: Blocks = tuple(ipaddress.ip_network(block) for block in _PRIVATE)
+    api_server: Blocks = ()
+    egress: tuple[Annotated[Manifest, RuleField()], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSettings:
+    """The network of user namespaces. Their prefix, role and pod security level are settings of the broker."""
+
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+
+
+NamespaceSettingsSchema: Final = schema_of(NamespaceSettings)
