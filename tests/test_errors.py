@@ -74,7 +74,7 @@ def test_an_error_that_words_itself_says_sentences(error):
     assert message.isprintable()
 
 
-def test_seconds_to_wait_are_told_where_they_are_known():
+def test_seconds_to_wait_are_reported_where_they_are_known():
     assert SpawnpennyError("x", retry_after=2).retry_after == 2
     assert SpawnpennyError("x").retry_after is None
 

@@ -71,7 +71,7 @@ async def scrape(port):
         return (await answer.text()).splitlines()
 
 
-async def test_the_command_leads_and_gives_the_lead_up_when_it_is_told_to_end(kube_site, command):
+async def test_the_command_leads_and_gives_the_lead_up_at_a_signal(kube_site, command):
     async with command() as process:
         log = await logged(process, "listening", "leading")
         assert await ready(log["listening"]["port"]) == (200, "leading")

@@ -247,7 +247,7 @@ async def test_no_order_runs_for_the_owner_of_a_name_that_another_has(site, open
         await broker.provision(ADA, "commission")
 
 
-async def test_orders_that_cannot_be_read_are_told_without_what_is_in_them(opened, ordered):
+async def test_orders_that_cannot_be_read_are_reported_without_what_is_in_them(opened, ordered):
     path = ordered("true")
     broker = await opened()
     path.write_text("commission: [s3cr3t")

@@ -121,7 +121,7 @@ def test_no_answer_has_the_service_fail_in_another_way_than_it_tells(text):
         result_of({"data": {"answer": text}})
 
 
-def test_an_error_of_another_version_is_told_as_a_failed_provisioning():
+def test_an_error_of_another_version_is_reported_as_a_failed_provisioning():
     answer = json.dumps({"code": "something_new", "message": "It is new.", "facts": {"self": 1, "message": 2}})
     with pytest.raises(ProvisionError, match="It is new"):
         result_of({"data": {"answer": answer}})

@@ -113,7 +113,7 @@ async def test_the_brokers_own_settings_are_those_that_count(separated):
             assert same.namespace_hash() == broker.namespace_hash()
 
 
-async def test_orders_that_were_changed_are_told_on_the_board(separated, orders):
+async def test_changed_orders_are_reported_in_the_status(separated, orders):
     async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         first = broker.order_hash("commission")
         with broker._maps.subscribe() as changes:
@@ -139,7 +139,7 @@ async def test_the_same_dossier_runs_orders_again_that_were_changed_where_the_br
         await settled(again.run)
 
 
-async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
+async def test_a_deleted_status_is_written_again(separated):
     async with separated.broker(), run_broker_client(separated.cluster, separated.settings) as broker:
         known = broker.namespace_hash()
         space = separated.settings.namespaces.state
@@ -151,7 +151,7 @@ async def test_a_board_that_was_deleted_is_made_and_written_again(separated):
                     break
 
 
-async def test_before_the_board_is_written_nothing_is_known(separated):
+async def test_before_the_status_is_written_nothing_is_known(separated):
     separated.data["broker"] = {"timeout": 0.2}
     async with run_broker_client(separated.cluster, separated.settings) as broker:
         with pytest.raises(BrokerUnavailableError):

@@ -35,7 +35,7 @@ def report(check):
     return run_it
 
 
-def test_what_will_be_used_is_told_and_no_hash(report):
+def test_what_will_be_used_is_reported_and_no_hash(report):
     found = report(
         f"tokens: {{hub: {{sha256: {HASH}, scopes: ['spawn:any']}}}}\nplugins: {{namespace: {{}}, lab: {{}}}}"
     )
@@ -78,20 +78,20 @@ def test_people_get_a_line_for_each(check):
         ("broker: {orders: /no/such/file}", "The orders file /no/such/file does not exist here"),
     ],
 )
-def test_what_is_unusual_is_told(report, text, unusual):
+def test_what_is_unusual_is_reported(report, text, unusual):
     found = report(text)
     assert found["code"] == 0
     assert [note for note in found["unusual"] if unusual in note]
 
 
-def test_settings_in_which_nothing_is_unusual_are_told_so(report):
+def test_settings_in_which_nothing_is_unusual_are_reported_so(report):
     text = f"tokens: {{hub: {{sha256: {HASH}, scopes: ['read:any', routes]}}}}\npods: {{images: ['example.org/*']}}"
     text += "\ngateway: {address: 'http://spawnpenny:8080', proxy_address: 'spawnpenny:8786'}"
     assert report(text)["unusual"] == []
 
 
 @pytest.mark.parametrize("name", STANDARD_PLUGINS)
-def test_a_standard_plugin_that_a_list_leaves_out_is_told(report, name):
+def test_a_standard_plugin_that_a_list_leaves_out_is_reported(report, name):
     listed = ", ".join(
         f"{plugin}: {{}}" for plugin in STANDARD_PLUGINS if plugin not in {name, *NEEDED_BY.get(name, ())}
     )
@@ -99,7 +99,7 @@ def test_a_standard_plugin_that_a_list_leaves_out_is_told(report, name):
     assert [note.split()[3] for note in found] == sorted({name, *NEEDED_BY.get(name, ())})
 
 
-def test_all_problems_are_told_at_once(check):
+def test_all_problems_are_reported_at_once(check):
     text = "plugins: {quotta: {}}\npods: {allow: [hostPth]}\nbroker: {separate: false, orders: /no/such/file}\n"
     code, _, err = check(text + "web: {certificate: /no/such/cert}")
     assert code == 2

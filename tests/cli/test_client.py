@@ -381,7 +381,7 @@ async def test_a_service_that_is_not_ready_is_waited_for(begin, aiohttp_server):
     assert (process.returncode, out.decode(), len(paths)) == (0, "There are no labs.\n", 2)
 
 
-async def test_a_service_that_cannot_serve_is_told_with_the_requests_id_and_exits_1(begin, aiohttp_server):
+async def test_a_service_that_cannot_serve_is_reported_with_the_requests_id_and_exits_1(begin, aiohttp_server):
     async def answer(request):
         body = {"code": "internal_error", "detail": "Something went wrong.", "request_id": "r-1"}
         return web.json_response(body, status=500, content_type="application/problem+json")

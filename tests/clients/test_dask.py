@@ -287,7 +287,7 @@ async def test_the_oldest_distributed_on_both_sides(dask, oldest):
         assert await old.run("[versions, logs]") == [["2024.1.0", "2024.1.0"], ["Cluster", "Scheduler"]]
 
 
-async def test_versions_that_do_not_match_are_told_before_work_starts(dask, ada, oldest):
+async def test_versions_that_do_not_match_are_reported_before_work_starts(dask, ada, oldest):
     await ada.run("with SpawnpennyCluster(image='spawnpenny/old') as other: pass")
     (warning,) = ada.warnings
     assert warning.startswith("ClusterWarning: ")

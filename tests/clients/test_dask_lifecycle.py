@@ -77,7 +77,7 @@ async def test_what_happens_to_a_worker_is_heard_of_while_the_cluster_runs(dask,
     ]
 
 
-async def test_a_scheduler_that_dies_is_told_of_with_its_reason_by_all_that_is_asked(dask, anns):
+async def test_every_call_reports_a_dead_scheduler_with_its_reason(dask, anns):
     name = await anns.run(MAKE)
     await anns.run("future = client.submit(__import__('time').sleep, 60)")
     await dask.kill(await dask.scheduler(name))

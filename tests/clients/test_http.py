@@ -112,7 +112,7 @@ async def test_the_example_in_the_docs_prints_where_the_lab_is(hub, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == (await hub.lab("ada")).url
 
 
-async def test_a_form_begins_with_what_is_told_as_far_as_a_url_has_room(hub):
+async def test_a_form_begins_with_the_given_options_as_far_as_a_url_has_room(hub):
     assert await hub.form("ada", "a b?&") == await hub.form("ada", options={"image": "gone", "files": [b"x"]})
     assert 'value="slow" selected' in await hub.form("ada", options={"image": "slow", "notes": "ß" * 10_000})
     assert 'value="slow" selected' not in await hub.form("ada", options={"notes": "x" * 10_000, "image": "slow"})
@@ -241,7 +241,7 @@ async def test_a_stop_that_is_waited_for_asks_again_for_the_start_that_it_stoppe
     ("answer", "message"),
     [(plain(200, "hello"), "is this the URL"), (plain(200, "[]"), "is this the URL"), (plain(204), "204")],
 )
-async def test_who_is_no_spawnpenny_is_told_from_one(script, client_of, answer, message):
+async def test_another_service_is_not_taken_for_spawnpenny(script, client_of, answer, message):
     script.answers = [answer]
     with pytest.raises(UnexpectedAnswerError, match=message):
         await (await client_of(script.port)).lab("ada")
@@ -275,7 +275,7 @@ async def test_a_service_that_comes_back_in_time_is_waited_for(site, serving, un
         await waiting
 
 
-async def test_starts_are_told_apart():
+async def test_starts_are_distinguished():
     assert len({new_start() for _ in range(100)}) == 100
 
 

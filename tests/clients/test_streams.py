@@ -137,6 +137,6 @@ async def test_a_stream_without_news_is_given_up_in_the_end(scripted):
 
 
 @pytest.mark.parametrize("wrong", ["data: no json\r\n\r\n", "data: {}\r\n\r\n", "data: []\r\n\r\n"])
-async def test_what_is_no_stream_of_spawnpenny_is_told(scripted, wrong):
+async def test_what_is_no_stream_of_spawnpenny_is_reported(scripted, wrong):
     with pytest.raises(UnexpectedAnswerError, match="not from spawnpenny"):
         await scripted(stream(wrong))

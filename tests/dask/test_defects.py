@@ -149,7 +149,7 @@ async def test_vanished_worker_is_replaced_and_its_work_done(dask, ada, cluster)
     assert await ada.run("client.wait_for_workers(2, timeout=100); sum(client.gather(work))") == 2470
 
 
-async def test_killed_scheduler_is_told_with_its_reason_and_nothing_is_left(dask, ada):
+async def test_killed_scheduler_is_reported_with_its_reason_and_nothing_is_left(dask, ada):
     """Its cluster was FAILED and gone, with its pods and logs, and nobody could say why."""
     name = await ada.run("doomed = gateway.new_cluster(); doomed.scale(1); doomed.name")
     await until_workers(dask, name, 1)

@@ -43,13 +43,13 @@ async def until_undone(dask):
     await dask.until(over, "nothing left of what has failed")
 
 
-async def test_an_image_that_cannot_be_pulled_is_told_by_the_exception(dask, ada):
+async def test_an_image_that_cannot_be_pulled_is_reported_by_the_exception(dask, ada):
     with pytest.raises(CellError, match=f"image {GONE} cannot be pulled"):
         await ada.run(f"gateway.new_cluster(image={GONE!r})")
     await until_undone(dask)
 
 
-async def test_an_image_without_distributed_is_told_by_the_exception(dask, ada):
+async def test_an_image_without_distributed_is_reported_by_the_exception(dask, ada):
     with pytest.raises(CellError, match="No module named 'distributed'"):
         await ada.run(f"gateway.new_cluster(image={BARE!r})")
     await until_undone(dask)

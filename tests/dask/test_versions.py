@@ -29,7 +29,7 @@ async def test_the_oldest_distributed_on_both_sides(dask, oldest):
         assert notebook.warnings == []
 
 
-async def test_a_lab_that_is_newer_than_its_cluster_is_told_before_work_starts(dask, oldest, ada):
+async def test_a_lab_that_is_newer_than_its_cluster_is_reported_before_work_starts(dask, oldest, ada):
     await ada.run("""
         cluster = gateway.new_cluster(image='spawnpenny/old')
         client = cluster.get_client()
@@ -39,7 +39,7 @@ async def test_a_lab_that_is_newer_than_its_cluster_is_told_before_work_starts(d
     await ada.run("cluster.shutdown()")
 
 
-async def test_a_lab_that_is_older_than_its_cluster_is_told_too(dask, oldest):
+async def test_a_lab_that_is_older_than_its_cluster_is_reported_too(dask, oldest):
     async with dask.notebook("bob", python=oldest) as notebook:
         await notebook.run("""
             from dask_gateway import Gateway

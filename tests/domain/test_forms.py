@@ -67,7 +67,7 @@ def field(name="f", choices=(ONE,), **more):
         ),
     ],
 )
-def test_what_is_no_form_is_told(form, sentence):
+def test_what_is_no_form_is_reported(form, sentence):
     with pytest.raises(ValueError, match=r".") as refused:
         check_form(form)
     assert sentence in str(refused.value)
@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused_with_what_does(options, error, key, senten
     assert sentence in str(refused.value)
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_that_is_wrong_is_reported_at_once():
     with pytest.raises(UnknownOptionError) as refused:
         check_options(FORM, {"profile": "gpus", "dataset": "hg39"})
     assert [error["field"] for error in refused.value.facts["errors"]] == ["options.profile", "options.dataset"]

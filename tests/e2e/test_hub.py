@@ -112,7 +112,7 @@ async def test_a_refusal_by_the_quota_is_read_with_its_numbers(hall, picture):
     await picture(page, "hub-quota")
 
 
-async def test_a_profile_that_is_not_there_is_told(hall, picture):
+async def test_a_profile_that_is_not_there_is_reported(hall, picture):
     page = await hall.login("irene")
     await page.goto(f"{hall.hub.url}hub/spawn/irene?profile=smal")
     await expect(page.locator(SPAWN_ERROR)).to_contain_text("There is no profile 'smal'")
@@ -120,7 +120,7 @@ async def test_a_profile_that_is_not_there_is_told(hall, picture):
     await picture(page, "hub-unknown-profile")
 
 
-async def test_an_image_that_cannot_be_pulled_is_told(hall, picture):
+async def test_an_image_that_cannot_be_pulled_is_reported(hall, picture):
     page = await hall.login("judy")
     await start(page, "Small", image="An old one")
     await expect(page.locator(SPAWN_ERROR)).to_contain_text("The image registry.example/lab:2019 cannot be pulled")

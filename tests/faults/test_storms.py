@@ -53,7 +53,7 @@ async def test_a_service_that_starts_in_a_storm_says_not_ready_until_it_knows(pr
 
 
 @pytest.mark.parametrize("storm", STORMS if ALL else STORMS[3:], ids=str)
-async def test_labs_that_run_are_told_as_running_through_a_storm(proxied, storm):
+async def test_labs_that_run_are_reported_as_running_through_a_storm(proxied, storm):
     async with proxied.service(patience=1) as service:
         run = await settled(await start(service))
         storming = proxied.proxy.arm(storm, on=everything, times=None)

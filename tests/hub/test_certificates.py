@@ -85,7 +85,7 @@ async def test_a_server_is_started_with_its_certificate_and_answers_by_tls(opene
     await spawner.stop()
 
 
-async def test_a_service_that_gives_no_certificates_is_told_to_the_user(certified):
+async def test_a_service_that_gives_no_certificates_is_reported_to_the_user(certified):
     with pytest.raises(RefusedError) as refused:
         await certified().create_certs()
     assert refused.value.code == "tls_unsupported"

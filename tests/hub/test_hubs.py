@@ -80,7 +80,7 @@ async def requested(hub, user, options=None):
     return status, answer["message"] if isinstance(answer, dict) else answer
 
 
-async def test_a_server_starts_is_told_of_and_stops(hub, client):
+async def test_a_server_starts_is_reported_and_stops(hub, client):
     await hub.start_server("ada")
     server = await hub.until_ready("ada")
     lab = await client.lab("ada")
@@ -92,7 +92,7 @@ async def test_a_server_starts_is_told_of_and_stops(hub, client):
     assert "unhandled user_options" not in hub.log.read_text()
 
 
-async def test_refusals_are_told_and_not_counted(hub, service):
+async def test_refusals_are_reported_and_not_counted(hub, service):
     for _ in range(LIMIT + 1):
         status, message = await requested(hub, "bob", {"image": "none"})
         assert (status, "no/such" in message, "another image" in message) == (400, True, True)

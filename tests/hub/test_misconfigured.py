@@ -135,7 +135,9 @@ async def test_the_names_for_a_certificate_are_refused_in_a_sentence_too(spawner
             await spawner_of(patience=0, **traits).create_certs()
 
 
-async def test_a_token_that_is_changed_while_a_server_starts_is_told_to_who_waits(spawner_of, tmp_path, service):
+async def test_a_token_that_is_changed_while_a_server_starts_is_reported_to_the_waiting_user(
+    spawner_of, tmp_path, service
+):
     file = tmp_path / "token"
     file.write_text("hub-token")
     spawner = spawner_of(token_file=str(file), user_options={"image": "slow"}, patience=0)

@@ -116,7 +116,7 @@ async def answering(aiohttp_server):
         pytest.param(never, None, id="silent"),
     ],
 )
-async def test_only_a_sure_end_is_told_as_one(configured, answering, monkeypatch, answer, reported):
+async def test_only_a_sure_end_is_reported_as_one(configured, answering, monkeypatch, answer, reported):
     monkeypatch.setattr(lab_handle, "LOOK_TIMEOUT", 0.5)
     spawner = configured(url=await answering(answer), patience=0)
     spawner.load_state({"start": "ours"})

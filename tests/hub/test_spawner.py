@@ -300,7 +300,7 @@ async def test_progress_goes_up_and_leaves_the_end_to_the_hub(spawner_of):
     assert await messages(spawner) == []
 
 
-async def test_an_outage_is_told_to_who_watches(spawner_of, service):
+async def test_an_outage_is_reported_to_a_watching_user(spawner_of, service):
     spawner = spawner_of(patience=0, user_options=SLOW)
     task = await begin(spawner)
     await service.kill()

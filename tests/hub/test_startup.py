@@ -39,7 +39,7 @@ async def test_what_is_wrong_is_logged_once(checked, traits, problem):
     assert found[0].startswith("This Hub cannot use spawnpenny as it is configured: ")
 
 
-async def test_a_hub_that_is_right_is_told_as_whom_it_is_known(checked, service):
+async def test_a_right_hub_reads_as_whom_it_is_known(checked, service):
     assert await checked() == [f"spawnpenny at {service.url} accepts this Hub as token:hub"]
 
 

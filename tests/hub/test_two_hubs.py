@@ -25,7 +25,7 @@ async def refused(spawner):
 
 
 @pytest.mark.parametrize("other", [B, {"token": "other-token"}, {"hub_name": "Research Hub"}], ids=str)
-async def test_a_second_hub_is_told_who_has_the_server(spawner_of, client, other):
+async def test_a_second_hub_learns_who_has_the_server(spawner_of, client, other):
     first = spawner_of(**A)
     url = await first.start()
     second = spawner_of(**other)

@@ -96,7 +96,7 @@ async def test_a_container_that_keeps_ending_is_started_again(kit):
     assert not ready(pod)
 
 
-async def test_an_image_that_is_not_there_is_told(kit):
+async def test_an_image_that_is_not_there_is_reported(kit):
     await kit.cluster.create(kit.pod("test/absent"))
     pod = await kit.until(waits_for("ErrImagePull"))
     assert pod["status"]["phase"] == "Pending"

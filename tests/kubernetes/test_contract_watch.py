@@ -77,7 +77,7 @@ async def test_what_enters_a_selector_is_added_and_what_leaves_it_is_deleted(kit
     assert [kind for kind, _, _ in await take(stream, 3)] == ["ADDED", "MODIFIED", "DELETED"]
 
 
-async def test_a_version_that_is_too_old_is_told(kit):
+async def test_a_version_that_is_too_old_is_reported(kit):
     resource, version = await kit.forgotten()
     with pytest.raises(ExpiredError):
         await take(kit.cluster.watch(resource, since=version), 1)

@@ -24,7 +24,7 @@ def unschedulable(pod):
     return any(condition.get("reason") == "Unschedulable" for condition in conditions)
 
 
-async def test_a_pod_is_held_until_told_otherwise(kit, hollow_node):
+async def test_a_pod_is_held_until_released(kit, hollow_node):
     hollow_node.behave("p", Hold())
     await kit.cluster.create(kit.pod())
     await kit.until(lambda pod: "nodeName" in pod["spec"] and pod["status"].get("containerStatuses"))

@@ -123,7 +123,7 @@ async def test_a_silent_server_is_not_waited_for(api, connect):
     assert len(api.requests) >= 2
 
 
-async def test_a_real_denial_is_told_long_before_patience_ends(api, connect):
+async def test_a_real_denial_is_reported_long_before_patience_ends(api, connect):
     api.answers = [status(403, 'pods is forbidden: User "u" cannot create resource "pods"')]
     async with connect(patience=10 * PATIENCE) as cluster, asyncio.timeout(PATIENCE):
         with pytest.raises(ClusterForbiddenError, match="cannot create"):
@@ -150,7 +150,7 @@ async def test_a_lease_is_renewed_however_many_other_calls_wait(api, connect):
         await asyncio.gather(*reads)
 
 
-async def test_a_denial_on_all_namespaces_is_told_at_once(api, connect):
+async def test_a_denial_on_all_namespaces_is_reported_at_once(api, connect):
     api.answers = [status(403, 'pods is forbidden: User "u" cannot list resource "pods"')]
     async with connect() as cluster:
         with pytest.raises(ClusterForbiddenError):
@@ -285,7 +285,7 @@ async def test_a_refused_token_is_read_again(api, connect):
     assert [request.headers["Authorization"] for request, _ in api.requests] == ["Bearer first", "Bearer second"]
 
 
-async def test_a_kubeconfig_that_cannot_be_used_is_told_without_its_secrets(tmp_path):
+async def test_a_kubeconfig_that_cannot_be_used_is_reported_without_its_secrets(tmp_path):
     broken = tmp_path / "kubeconfig"
     broken.write_text(json.dumps({"users": [{"name": "u", "user": {"token": "geheim"}}]}))
     with pytest.raises(SettingsError) as refusal:

@@ -58,7 +58,7 @@ async def test_a_watch_asks_for_bookmarks_and_an_end(api, connect):
     }
 
 
-async def test_an_expired_watch_is_told_whether_it_had_begun_or_not(api, connect):
+async def test_an_expired_watch_is_reported_whether_it_had_begun_or_not(api, connect):
     event = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
     api.answers = [stream(json.dumps(event).encode() + b"\n"), web.Response(status=410)]
     async with connect() as cluster:
@@ -67,7 +67,7 @@ async def test_an_expired_watch_is_told_whether_it_had_begun_or_not(api, connect
                 await anext(cluster.watch(POD, since="1"))
 
 
-async def test_a_broken_stream_is_told_after_what_came(api, connect):
+async def test_a_broken_stream_is_reported_after_what_came(api, connect):
     api.answers = [stream(line("ADDED", resourceVersion="5"), end=False)]
     async with connect() as cluster:
         events = cluster.watch(POD, since="1")

@@ -125,7 +125,7 @@ async def test_what_does_not_heal_fails_with_its_own_reason_when_patience_ends(k
         assert run.record.reason.message == 'The container notebook cannot be started: secret "licence" not found.'
 
 
-async def test_an_unknown_reason_is_told_as_it_is(kube_site, play):
+async def test_an_unknown_reason_is_reported_as_it_is(kube_site, play):
     play(Play(("Pending", {"waiting": {"reason": "SomethingNew", "message": "of tomorrow"}}, {})))
     async with kube_site.service() as service:
         run = await settled(await start(service, timeout=12.0))
@@ -133,7 +133,7 @@ async def test_an_unknown_reason_is_told_as_it_is(kube_site, play):
         assert "SomethingNew (of tomorrow)" in run.record.reason.message
 
 
-async def test_a_lost_machine_is_told_and_ends_the_lab_when_the_cluster_gives_the_pod_up(kube_site, hollow_node):
+async def test_a_lost_machine_is_reported_and_ends_the_lab_when_the_cluster_gives_the_pod_up(kube_site, hollow_node):
     async with kube_site.service() as service:
         run = await settled(await start(service))
         pod = await kube_site.read("Pod", "lab")

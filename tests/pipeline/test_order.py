@@ -71,7 +71,7 @@ def test_a_need_that_only_another_kind_has_is_unmet(make_step):
     assert "needs 'b', which is not part of the lab pipeline" in message
 
 
-def test_a_cycle_is_told_in_the_order_in_which_it_would_run(make_step):
+def test_a_cycle_is_reported_in_the_order_in_which_it_would_run(make_step):
     steps = [make_step("a", before=["b"]), make_step("b", before=["c"]), make_step("c", before=["a"]), make_step("d")]
     message = {refusal(permutation) for permutation in permutations(steps)}
     assert len(message) == 1
@@ -100,7 +100,7 @@ def test_a_scope_that_there_is_not_is_refused(make_step, scope):
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "a b", "a\n", "x" * 64])
-def test_a_step_that_cannot_be_told_by_its_name_is_refused(make_step, name):
+def test_a_step_without_a_distinct_name_is_refused(make_step, name):
     assert "needs a name of up to 63" in refusal([make_step(name)])
 
 

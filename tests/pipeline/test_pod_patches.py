@@ -74,7 +74,7 @@ def test_a_variable_with_a_value_and_a_source_is_refused():
         merged(pod(), one, other)
 
 
-def test_a_misspelt_container_is_told_with_those_that_there_are():
+def test_a_misspelt_container_is_reported_with_those_that_there_are():
     with pytest.raises(PatchConflictError, match=r"'notebok', which the pod does not have .there are 'notebook'"):
         merged(pod(), {"spec": {"containers": [{"name": "notebok", "tty": True}]}})
 

@@ -46,7 +46,7 @@ async def test_a_namespace_deleted_under_a_lab_is_made_anew_and_watched(reading_
         await until_over(again)
 
 
-async def test_a_namespace_that_lets_nobody_read_it_holds_up_nobody_and_no_lab_is_told_as_gone(reading_site):
+async def test_a_namespace_that_lets_nobody_read_it_holds_up_nobody_and_no_lab_is_reported_as_gone(reading_site):
     site = reading_site
     async with site.service() as service:
         await settled(await start(service))

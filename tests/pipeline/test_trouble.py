@@ -125,7 +125,7 @@ async def test_more_than_the_quota_is_refused_with_the_numbers(site):
         assert dict(refused.value.facts) == {"resource": "cpu", "asked": "1", "used": "1", "limit": "1500m"}
 
 
-async def test_the_clusters_own_refusal_is_told_with_the_numbers(site):
+async def test_the_clusters_own_refusal_is_reported_with_the_numbers(site):
     """The quota was lowered by hand: only the cluster knows."""
     async with site.service() as service:
         await settled(await start(service, name="other"))

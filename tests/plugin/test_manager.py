@@ -39,13 +39,13 @@ def install(tmp_path, monkeypatch):
     return put
 
 
-def test_a_plugin_that_is_not_installed_is_told_with_the_nearest():
+def test_a_plugin_that_is_not_installed_is_reported_with_the_nearest():
     message = refusal(only("namespace", "quotas"))
     assert "'quotas'" in message
     assert "Did you mean 'quota'?" in message
 
 
-def test_a_misspelt_hook_is_told_with_its_plugin():
+def test_a_misspelt_hook_is_reported_with_its_plugin():
     @hookimpl
     def spawnpenny_stepps(settings):
         return []
@@ -54,7 +54,7 @@ def test_a_misspelt_hook_is_told_with_its_plugin():
     assert message == ("The plugin 'mine' has an unknown hook spawnpenny_stepps. Did you mean spawnpenny_steps?")
 
 
-def test_a_hook_that_asks_for_what_there_is_not_is_told_with_its_plugin():
+def test_a_hook_that_asks_for_what_there_is_not_is_reported_with_its_plugin():
     @hookimpl
     def spawnpenny_steps(setings):
         return []
@@ -74,7 +74,7 @@ def test_a_plugin_without_a_hook_is_refused():
     assert "has no hook: each needs the decorator @hookimpl" in refusal(mine=SimpleNamespace(spawnpenny_steps=print))
 
 
-def test_a_hook_that_raises_is_told_with_its_plugin():
+def test_a_hook_that_raises_is_reported_with_its_plugin():
     @hookimpl
     def spawnpenny_steps(settings):
         raise KeyError("boom")
@@ -88,7 +88,7 @@ def test_a_need_that_is_installed_and_not_named_says_where_to_name_it():
     assert "The plugin 'namespace' is installed: name it under plugins" in message
 
 
-def test_a_plugin_that_cannot_be_imported_is_told_with_the_reason(install):
+def test_a_plugin_that_cannot_be_imported_is_reported_with_the_reason(install):
     install("spawnpenny-broken", "broken", "broken_plugin", "raise OSError('no licence')")
     assert refusal(only("broken")) == "The plugin 'broken' cannot be imported: no licence"
 
@@ -105,7 +105,7 @@ def test_an_installed_plugin_that_no_setting_names_is_listed_but_not_loaded(inst
 
 
 @pytest.mark.parametrize("nonsense", [None, 1, "ab", [1], ["lab.pod"], {"a": 1}.values()])
-def test_steps_that_are_none_are_told_with_their_plugin(nonsense):
+def test_steps_that_are_none_are_reported_with_their_plugin(nonsense):
     @hookimpl
     def spawnpenny_steps(settings):
         return nonsense
@@ -115,7 +115,7 @@ def test_steps_that_are_none_are_told_with_their_plugin(nonsense):
 
 
 @pytest.mark.parametrize("missing", ["name", "kinds", "scope"])
-def test_a_step_that_lacks_an_attribute_is_told_with_its_plugin_and_class(missing):
+def test_a_step_that_lacks_an_attribute_is_reported_with_its_plugin_and_class(missing):
     given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user"}
     vault = type("Vault", (Step,), {key: value for key, value in given.items() if key != missing})
     steps = hookimpl(lambda: [vault()], specname="spawnpenny_steps")
@@ -129,7 +129,7 @@ def test_a_step_that_lacks_an_attribute_is_told_with_its_plugin_and_class(missin
     ("attribute", "value"),
     [("needs", {1}), ("permissions", 1), ("deadline", "60"), ("deadline", 0), ("name", 7), ("kinds", {"notebook"})],
 )
-def test_a_step_with_a_wrong_attribute_is_told_with_its_plugin_and_class(attribute, value):
+def test_a_step_with_a_wrong_attribute_is_reported_with_its_plugin_and_class(attribute, value):
     given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user", attribute: value}
     vault = type("Vault", (Step,), given)
     steps = hookimpl(lambda: [vault()], specname="spawnpenny_steps")
@@ -224,7 +224,7 @@ QUEUE = FormField("queue", "Queue", (FormChoice("day", "Day"),))
         ({"one": form_of(FormField("a", "A"))}, "'one' cannot be shown: the field a has neither choices nor a text."),
     ],
 )
-def test_a_form_that_cannot_be_shown_is_told_with_its_plugin(plugins, message):
+def test_a_form_that_cannot_be_shown_is_reported_with_its_plugin(plugins, message):
     assert message in refusal(**plugins)
 
 

@@ -76,7 +76,7 @@ def test_other_uses_are_admitted(key, scene, policies):
 
 
 @pytest.mark.parametrize("key", THEFTS, ids=" by ".join)
-def test_a_theft_is_refused_and_told_why(key, scene, policies):
+def test_a_theft_is_refused_with_the_reason(key, scene, policies):
     entry, admission = scene.forbidden[key]
     policy = scene.fence(policies, entry)[entry["by"]]
     messages = [refusal.message for refusal in refusals(policy.judge(admission))]

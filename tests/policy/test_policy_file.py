@@ -104,7 +104,7 @@ def test_a_policy_is_in_force_for_whatever_its_account_writes(policy):
 
 
 @for_all_policies
-def test_a_refusal_is_told_in_one_sentence_and_as_forbidden(policy):
+def test_a_refusal_is_reported_in_one_sentence_and_as_forbidden(policy):
     for validation in policy["spec"]["validations"]:
         assert re.fullmatch(r"[^\n]{30,250}\.", validation["message"]), validation
         assert validation["reason"] == "Forbidden"

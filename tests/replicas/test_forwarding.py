@@ -82,7 +82,7 @@ async def test_a_caller_without_a_token_is_refused_before_anything_is_passed_on(
         assert refused.status == 401
 
 
-async def test_a_replica_that_does_not_answer_is_told_as_not_known_never_as_gone(site):
+async def test_a_replica_that_does_not_answer_is_reported_as_not_known_never_as_gone(site):
     async with replica(site, "a", published="http://127.0.0.1:9") as (one, _), replica(site, "b") as (two, service):
         await one.put(LAB, json={"start": "s1"})
         await until_known(service)

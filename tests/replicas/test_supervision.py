@@ -164,7 +164,7 @@ async def test_nothing_runs_in_a_service_for_long_but_what_is_supervised(embedde
         } == set()
 
 
-async def test_a_task_that_keeps_failing_is_told_at_once_and_given_up_in_the_end(embedded_site):
+async def test_a_task_that_keeps_failing_is_reported_at_once_and_given_up_in_the_end(embedded_site):
     supervisor = Supervisor(Restarts(first=0.01, longest=0.02, settled=10, alarm=0.1, patience=0.3))
     async with serve(embedded_site, "one", supervisor) as (client, _):
         assert (await client.get("/readyz")).status == (await client.get("/healthz")).status == 200
@@ -198,7 +198,7 @@ class WithoutRenewals(FaultyCluster):
         return await super().replace(manifest, resource)
 
 
-async def test_a_fence_that_stays_shut_is_told_at_once_and_ends_the_process_in_the_end(embedded_site):
+async def test_a_fence_that_stays_shut_is_reported_at_once_and_ends_the_process_in_the_end(embedded_site):
     supervisor = Supervisor(Restarts(first=0.01, longest=0.02, settled=0.1, alarm=0.1, patience=7))
     embedded_site.data["replicas"] = {"lease": 1}
     cluster = embedded_site.cluster = WithoutRenewals(embedded_site.cluster)
@@ -247,7 +247,7 @@ async def test_a_fence_that_is_shut_while_the_cluster_is_away_ends_nothing():
         await task
 
 
-async def test_a_heartbeat_that_is_ended_again_and_again_is_told_and_given_up(embedded_site):
+async def test_a_heartbeat_that_is_ended_again_and_again_is_reported_and_given_up(embedded_site):
     supervisor = Supervisor(Restarts(first=0.01, longest=0.02, settled=0.5, alarm=1, patience=3))
     async with serve(embedded_site, "one", supervisor) as (client, _):
         (heartbeat,) = (task for task in running(supervisor) if task.name == "heartbeat")

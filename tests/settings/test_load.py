@@ -108,7 +108,7 @@ def test_a_misspelt_variable_is_refused():
     assert "'prot' is not known here; did you mean 'port'?" in refusal(environ={"SPAWNPENNY_WEB__PROT": "1"})
 
 
-def test_a_wrong_value_of_a_variable_is_told_with_the_variable():
+def test_a_wrong_value_of_a_variable_is_reported_with_the_variable():
     environ = {"SPAWNPENNY_WEB__PORT": "x", "SPAWNPENNY_TOKENS__HUB__SCOPES": "[root]"}
     message = refusal(environ=environ)
     assert "In $SPAWNPENNY_WEB__PORT: web.port: " in message
@@ -144,7 +144,7 @@ def test_a_variable_that_is_no_yaml_is_refused_by_name_and_not_quoted():
         ({1: 2}, "1: '1' is not known here;"),
     ],
 )
-def test_an_unknown_key_is_told_with_its_place_and_the_nearest(data, message):
+def test_an_unknown_key_is_reported_with_its_place_and_the_nearest(data, message):
     assert message in refusal(data)
 
 
@@ -173,7 +173,7 @@ def test_an_unknown_key_is_told_with_its_place_and_the_nearest(data, message):
         ({"users": {"min_uid": 0}}, "users.min_uid: "),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place(data, message):
+def test_a_wrong_value_is_reported_with_its_place(data, message):
     assert f"In the settings: {message}" in refusal(data) or refusal(data).startswith(message)
 
 
@@ -186,11 +186,11 @@ def test_no_token_is_shown_by_printing_the_settings():
     assert "aaaa" not in repr(settings)
 
 
-def test_a_missing_file_is_told_by_name():
+def test_a_missing_file_is_reported_by_name():
     assert refusal(file="/nothing.yaml") == "The settings file /nothing.yaml cannot be read: No such file or directory."
 
 
-def test_a_file_that_is_no_yaml_is_told_by_its_line_and_not_quoted(file):
+def test_a_file_that_is_no_yaml_is_reported_by_its_line_and_not_quoted(file):
     message = refusal(file=file("tokens:\n  hub: {sha256: s3cr3t\nweb: [\n"))
     assert message.endswith("is not YAML, at line 3, column 4.")
 
@@ -205,12 +205,12 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", STANDARD_PLUGINS)
-def test_a_misspelt_key_of_a_plugin_is_told_with_its_place(name):
+def test_a_misspelt_key_of_a_plugin_is_reported_with_its_place(name):
     with pytest.raises(SettingsError, match=rf"plugins\.{name}\.homme: 'homme' is not known here"):
         load_plugins(make_settings({"plugins": NO_SETTINGS | {name: {"homme": 1}}}))
 
 
-def test_a_quantity_of_a_plugin_is_told_with_its_place():
+def test_a_quantity_of_a_plugin_is_reported_with_its_place():
     plugins = NO_SETTINGS | {"lab": {"sizes": {"small": {"cpu": "1 core", "memory": "-1Gi"}}}}
     with pytest.raises(SettingsError) as refused:
         load_plugins(make_settings({"plugins": plugins}))

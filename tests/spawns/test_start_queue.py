@@ -1,4 +1,4 @@
-"""Who makes things first where many want to, and what those are told who wait."""
+"""The start queue: the order of the permits, and what waiting spawns learn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def request(queue, messages):
     return permit, task
 
 
-async def test_places_are_given_in_order_and_one_who_waits_is_told_how_many_are_ahead():
+async def test_permits_are_given_in_order_and_a_waiting_spawn_learns_how_many_are_ahead():
     queue, messages = StartQueue(1), [[] for _ in range(6)]
     permits = [await request(queue, received) for received in messages]
     assert (queue.taken, queue.waiting) == (1, 5)

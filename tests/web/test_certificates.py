@@ -51,7 +51,7 @@ async def test_a_client_asks_for_the_names_and_starts_a_lab_with_them(secure):
         assert lab.url == f"https://{name.removeprefix('IP:')}:8888/"
 
 
-async def test_a_client_is_told_that_there_are_no_certificates_here(server):
+async def test_a_client_reads_that_the_service_has_no_certificates(server):
     async with Client(f"http://127.0.0.1:{server.port}", "ada-token") as client:
         for ask in (client.hostnames("ada"), client.start_lab("ada", start="s1", tls=GOOD)):
             with pytest.raises(ProblemError) as refused:

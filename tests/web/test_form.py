@@ -194,7 +194,7 @@ async def test_the_form_begins_with_what_was_chosen_before_as_far_as_it_fits(ser
     assert shown.select_one("input[type=text]")["value"] == written
 
 
-async def test_without_being_told_the_form_begins_with_what_the_lab_was_started_with(hub):
+async def test_by_default_the_form_begins_with_the_options_of_the_last_start(hub):
     await hub.put(LAB, json={"start": "s", "options": {"image": "slow"}})
     assert (await page(hub)).select_one("option[selected]")["value"] == "slow"
     assert (await page(hub, lab="other")).select_one("option[selected]")["value"] == "default"

@@ -60,7 +60,7 @@ def of_custom(found):
     return next(rule["properties"]["memory"]["oneOf"] for rule in rules if "memory" in rule["properties"])
 
 
-async def test_what_never_fits_is_told_with_the_numbers(hub):
+async def test_what_never_fits_is_reported_with_the_numbers(hub):
     found = await schema(hub)
     (huge,) = short(found["properties"]["profile"]["oneOf"]).values()
     assert huge == {
@@ -74,7 +74,7 @@ async def test_what_never_fits_is_told_with_the_numbers(hub):
     assert short(of_custom(found)).keys() == {"m64"}
 
 
-async def test_what_fits_once_other_things_are_stopped_is_told_so(hub):
+async def test_what_fits_once_other_spawns_are_stopped_is_marked_so(hub):
     await start_lab(hub, "other", "small")
     found = await schema(hub)
     profiles = short(found["properties"]["profile"]["oneOf"])
@@ -162,5 +162,5 @@ def test_a_choice_fits_where_one_of_its_own_options_does():
     assert short_.keys() == {("size", "a1", "memory", "c9"), ("size", "a1", "disk", "b9"), ("size", "a9")}
 
 
-def test_where_nothing_fits_every_choice_is_told():
+def test_where_nothing_fits_every_choice_is_reported():
     assert len(unavailable([field("size", "a8", "a9")], judge_sum(1))) == 2

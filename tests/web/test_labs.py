@@ -73,7 +73,7 @@ async def test_another_start_may_replace(hub):
     assert (await (await hub.get(LAB)).json())["start"] == "s2"
 
 
-async def test_an_absent_lab_is_told_from_an_absent_route(hub):
+async def test_an_absent_lab_differs_from_an_absent_route(hub):
     lab, route = await hub.get(LAB), await hub.get("/v1/nothing")
     assert ((await lab.json())["code"], (await route.json())["code"]) == ("lab_not_found", "route_not_found")
 

@@ -106,7 +106,7 @@ async def test_open_streams_are_counted_while_they_are_open(hub, scrape, server)
     assert (await scrape())["spawnpenny_event_streams_open",] == 0
 
 
-async def test_informers_and_the_broker_are_told_of(hub, scrape):
+async def test_informers_and_the_broker_have_metrics(hub, scrape):
     await run(hub)
     seen = await scrape()
     assert seen["spawnpenny_informer_synced", "pods"] == 1
@@ -177,7 +177,7 @@ def test_they_are_written_once_a_second():
     assert ("spawnpenny_http_requests_total", "200", "GET", "lab.get") in read(later.decode())
 
 
-async def test_what_cannot_be_understood_is_counted_and_told_until_it_is_gone(hub, scrape, site, server):
+async def test_what_cannot_be_understood_is_counted_and_reported_until_it_is_gone(hub, scrape, site, server):
     """By the metrics, by /readyz and by the doctor; the names are for the log alone."""
     state, mine = site.settings.namespaces.state, labels.ours(site.settings.installation)
     bad = [

@@ -63,7 +63,7 @@ def test_an_error_words_itself_with_its_facts():
         UndeclaredCallError("quota", "get", "secrets"),
     ],
 )
-def test_what_is_the_administrators_business_is_not_told_to_a_caller(error):
+def test_details_for_the_administrator_are_not_sent_to_a_caller(error):
     document = problem_document(error, instance="/x", request_id="r")
     assert set(document) - {"advice"} == MEMBERS
     assert "request_id" in document["detail"]
@@ -77,7 +77,7 @@ async def test_a_refusal_is_a_problem_document(hub):
     assert (answer["instance"], answer["request_id"]) == (LAB, response.headers["X-Request-ID"])
 
 
-async def test_a_method_that_a_route_does_not_take_is_told_with_those_that_it_does(hub):
+async def test_a_method_that_a_route_does_not_take_is_reported_with_those_that_it_does(hub):
     response = await hub.patch(LAB)
     assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, PUT")
     answer = await response.json()
@@ -136,7 +136,7 @@ async def test_the_content_type_is_not_looked_at(hub):
     assert response.status == 202
 
 
-async def test_a_misspelt_key_is_told_with_the_right_one(hub):
+async def test_a_misspelt_key_is_reported_with_the_right_one(hub):
     answer = await (await hub.put(LAB, json={"start": "s", "optons": {}})).json()
     assert "did you mean 'options'?" in answer["errors"][0]["message"]
 
@@ -174,7 +174,7 @@ IDS = "has to be a whole number from 0 to 2147483647."
         ("PUT", "/v1/users/ada", '{"uid": 1, "groups": [{"name": "g", "id": -1}]}', f"groups.0.id {IDS}"),
     ],
 )
-async def test_what_is_wrong_is_told_in_sentences_that_name_the_field_once(hub, method, path, body, message):
+async def test_what_is_wrong_is_reported_in_sentences_that_name_the_field_once(hub, method, path, body, message):
     response = await hub.request(method, path, data=body)
     assert (await response.json())["detail"] == message
 

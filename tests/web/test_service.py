@@ -168,7 +168,7 @@ async def test_the_document_says_in_plain_words_which_scopes_a_route_needs(calle
     assert [entry for path in document["paths"].values() for entry in path.values() if "`" in entry["summary"]] == []
 
 
-async def test_the_pipelines_are_told_with_their_reasons(caller):
+async def test_the_pipelines_are_reported_with_their_reasons(caller):
     answer = await (await (await caller("admin")).get("/v1/pipelines")).json()
     lab = next(pipeline for pipeline in answer["pipelines"] if pipeline["kind"] == "lab")
     assert ["network", "quota", "user.files"] in lab["waves"]
@@ -177,7 +177,7 @@ async def test_the_pipelines_are_told_with_their_reasons(caller):
     assert "needs lab.secret" in pod["why"]
 
 
-async def test_the_plugins_are_told_with_where_they_are_from(caller):
+async def test_the_plugins_are_reported_with_where_they_are_from(caller):
     answer = await (await (await caller("admin")).get("/v1/plugins")).json()
     quota = next(plugin for plugin in answer["plugins"] if plugin["name"] == "quota")
     assert (quota["distribution"], quota["loaded"], quota["steps"]) == ("spawnpenny-quota", True, ["quota"])

@@ -55,7 +55,7 @@ async def test_lab_and_storage_are_gone_and_the_audit_log_says_who(with_storage,
 
 
 @pytest.mark.parametrize("with_storage", [{"per": "user"}], indirect=True)
-async def test_what_was_kept_is_told(with_storage, site, caller, hub):
+async def test_what_was_kept_is_reported(with_storage, site, caller, hub):
     assert await running(hub) == "running"
     answer = await (await caller("purger")).delete(f"{LAB}?purge=storage&wait=120")
     document = await answer.json()

@@ -68,7 +68,7 @@ def failing_order(site, tmp_path):
     site.data["broker"] = {"orders": str(orders)}
 
 
-async def test_a_failed_order_is_told(failing_order, hub):
+async def test_a_failed_order_is_reported(failing_order, hub):
     _, user = await commissioned(hub)
     assert (user["status"], user["reason"]["code"]) == ("failed", "provision_failed")
 
@@ -100,6 +100,6 @@ async def test_a_uid_below_the_sites_is_refused(hub):
     assert (response.status, (await response.json())["code"]) == (403, "forbidden")
 
 
-async def test_a_user_of_whom_nothing_is_known_is_told_so(hub):
+async def test_a_user_of_whom_nothing_is_known_is_reported_so(hub):
     for path in (USER, f"{USER}/events"):
         assert (await (await hub.get(path)).json())["code"] == "user_not_found"

@@ -127,14 +127,14 @@ async def test_a_cluster_ends_with_its_lifetime(dask_site):
         assert (await site.ended()).code == "cluster_lifetime"
 
 
-async def test_an_image_without_distributed_is_told_and_nothing_is_left(dask_site):
+async def test_an_image_without_distributed_is_reported_and_nothing_is_left(dask_site):
     async with dask_site.running() as site:
         run = await site.cluster(image="none")
         assert run.record.reason.code == "pod_crashed"
         assert not await site.site.objects("Pod", "Secret")
 
 
-async def test_workers_that_cannot_run_are_told_once_and_not_hammered(dask_site):
+async def test_workers_that_cannot_run_are_reported_once_and_not_hammered(dask_site):
     program = "import os, time; raise SystemExit(str(time.time()) + ': no licence for ' + os.environ['KEY'])"
     broken = {"extra_container_config": {"args": ["python", "-c", program]}}
     async with dask_site.running(worker=broken) as site:

@@ -112,7 +112,7 @@ GATEWAY = {
 }
 
 
-def test_a_lab_is_told_of_the_gateway_where_it_is_not_told_otherwise(spawn):
+def test_a_lab_gets_the_address_of_the_gateway_by_default(spawn):
     lab = replace(spawn, kind=Kind.LAB, env={"DASK_GATEWAY__AUTH__TYPE": "mine"})
     patch = lab_patch(lab, LAB, make_settings({"gateway": GATEWAY}))
     (container,) = patch["spec"]["containers"]

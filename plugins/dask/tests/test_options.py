@@ -174,7 +174,7 @@ def test_each_default_is_one_of_its_option_as_the_client_of_dask_gateway_wants_i
         ({"worker_memory": 10**400}, "The option 'worker_memory' has to be a number from 0.1 to 1000000."),
     ],
 )
-def test_what_cannot_be_chosen_is_told_without_its_value(given, message):
+def test_what_cannot_be_chosen_is_reported_without_its_value(given, message):
     with pytest.raises(InvalidOptionError) as refused:
         design_of({"options": FREE}, **given)
     assert refused.value.message == message

@@ -125,7 +125,7 @@ def test_a_scheduler_that_answers_nobody_ends_its_cluster_as_an_idle_one_would(l
     assert end is None or end.message == "The cluster's scheduler has not answered for 1 minute."
 
 
-def test_an_image_that_cannot_be_pulled_is_told_once_whatever_the_cluster_calls_it():
+def test_an_image_that_cannot_be_pulled_is_reported_once_whatever_the_cluster_calls_it():
     sent = []
     notices = Notices(SimpleNamespace(notify=lambda message, *_, **__: sent.append(message)), lambda: 0.0)
     for reason, message in (("ErrImagePull", "manifest unknown: not found"), ("ImagePullBackOff", "Back-off pulling")):

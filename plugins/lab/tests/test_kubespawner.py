@@ -299,7 +299,7 @@ def test_the_table_of_types_is_that_of_the_client():
     assert made["kubernetes_types"]() == kubernetes_types()
 
 
-def test_a_key_that_is_deep_in_an_object_is_told_with_its_place_and_what_was_meant(embedded_site):
+def test_a_key_that_is_deep_in_an_object_is_reported_with_its_place_and_what_was_meant(embedded_site):
     volume = {"name": "a", "projected": {"sources": [{"secret": {"name": "x"}}, {"secret": {"itms": []}}]}}
     embedded_site.data["plugins"]["lab"] = {"volumes": [volume]}
     with pytest.raises(SettingsError) as refused:

@@ -122,7 +122,7 @@ def test_where_the_template_says_the_size_and_the_image_there_is_no_choice():
     assert lab_form(settings_of({"image": "quay.io/lab:1", "mem_limit": "4G"})) == ()
 
 
-def test_a_misspelt_override_is_told():
+def test_a_misspelt_override_is_reported():
     with pytest.raises(ValidationError, match="did you mean 'image'") as refused:
         Template().overridden({"imag": "x", "environment": {"A": None}})
     assert set(refused.value.messages) == {"imag"}

@@ -53,7 +53,7 @@ def amounts(container, part="limits"):
         ),
     ],
 )
-async def test_a_lab_has_what_its_settings_say_and_is_told_and_counted_so(site, section, quota, limits):
+async def test_a_lab_has_the_resources_of_its_settings_and_is_counted_so(site, section, quota, limits):
     site.data["plugins"] |= {"lab": section, "quota": quota}
     async with site.service() as service:
         run = await settled(await start(service))
@@ -93,7 +93,7 @@ async def test_further_containers_have_the_quotas_default_or_their_request(site,
     assert run.record.resources.cpu == 1 + beside
 
 
-async def test_what_a_patch_adds_is_told_and_counted(site):
+async def test_what_a_patch_adds_is_reported_and_counted(site):
     site.data["plugins"] |= {"lab": {"cpu_limit": 1, "mem_limit": None}, "patch": {}}
     site.plugins = {"patch": Patch}
     async with site.service() as service:

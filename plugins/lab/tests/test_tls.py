@@ -96,7 +96,7 @@ def test_each_labs_service_has_a_name_that_is_a_dns_label(secure, name):
     assert service.isascii()
 
 
-async def test_a_lab_with_a_certificate_is_reached_under_the_name_that_was_told_before(opened):
+async def test_a_lab_with_a_certificate_is_reached_under_the_name_that_was_given_before(opened):
     async with opened.service() as service:
         (name,) = service.spawns.hostnames("ada", lab())
         assert await opened.objects() == {}
@@ -167,7 +167,7 @@ async def test_a_service_that_is_restarted_while_a_lab_begins_still_has_its_cert
         assert set(await kube_site.objects("Pod", "Secret", "Service", spawn=run.record.id)) == OWN
 
 
-async def test_what_a_lab_prints_of_its_key_is_not_told(kube_site, hollow_node):
+async def test_what_a_lab_prints_of_its_key_is_not_reported(kube_site, hollow_node):
     kube_site.data["plugins"]["lab"] = {"internal_ssl": True}
     key = "-----BEGIN PRIVATE KEY-----\nTheFirstLine\nTheSecondLine\n-----END PRIVATE KEY-----\n"
     hollow_node.behave(

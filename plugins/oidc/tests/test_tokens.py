@@ -67,7 +67,7 @@ async def test_what_is_no_token_of_the_issuer_is_for_others_to_know(provider, ta
         ({"key": "EC", "kid": "e1", "algorithm": "ES256"}, "is not valid\\."),
     ],
 )
-async def test_any_other_token_of_the_issuer_is_refused_and_told_why(provider, taking, new_key, change, message):
+async def test_any_other_token_of_the_issuer_is_refused_with_the_reason(provider, taking, new_key, change, message):
     if "key" in change:
         change = change | {"key": new_key(change["key"])}
     token = provider.token(**change)

@@ -150,7 +150,7 @@ async def test_no_lab_starts_while_its_storage_goes_and_the_next_service_goes_on
         await runs(service, "anew")
 
 
-async def test_storage_that_does_not_go_in_time_is_told_and_the_lab_can_start_again(kube_site):
+async def test_storage_that_does_not_go_in_time_is_reported_and_the_lab_can_start_again(kube_site):
     kube_site.data["plugins"]["storage"] = {"retain": False}
     kube_site.data["deadlines"] = {"stop": 1}
     ref = kube_site.ref(CLAIM, "claim-ada")

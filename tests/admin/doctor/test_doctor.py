@@ -164,7 +164,7 @@ async def test_replicas_of_another_version_are_found(ward):
     assert "spawnpenny 0.0.1" in message
 
 
-async def test_records_that_are_too_new_or_not_readable_are_found_and_nothing_of_them_is_told(ward):
+async def test_records_that_are_too_new_or_not_readable_are_found_and_nothing_of_them_is_reported(ward):
     ownership = {**labels.ours(ward.settings.installation), labels.KIND: "record"}
     wrong = {"schema": 1, "user": {"username": True, "note": "s3cret"}, "spawns": "s3cret"}
     newer = {"schema": 99, "env": "s3cret"}

@@ -118,7 +118,7 @@ async def test_a_lab_is_made_of_the_same(migrate, spawner_of, user, server, choi
     assert claim["spec"] == theirs["spec"]
 
 
-def test_what_cannot_be_carried_is_told_with_what_to_do(migrate):
+def test_what_cannot_be_carried_is_reported_with_what_to_do(migrate):
     code, printed, output = migrate(CONFIGS / "not_carried.py")
     assert code == 1
     settings = yaml.safe_load(output.read_text())
@@ -166,7 +166,7 @@ def test_a_file_that_is_there_is_kept(migrate):
         ("c.KubeSpawner.image = ", "failed: SyntaxError"),
     ],
 )
-def test_a_configuration_that_fails_is_told_with_its_line(migrate, text, says):
+def test_a_configuration_that_fails_is_reported_with_its_line(migrate, text, says):
     code, printed, output = migrate(text)
     assert code == 2
     assert says in printed

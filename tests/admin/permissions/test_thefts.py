@@ -125,7 +125,7 @@ def thefts(places, *, privileged):
 
 
 @pytest.mark.parametrize("account", ["service", "broker"])
-async def test_each_theft_is_answered_as_told(installation, apiserver, thief_of, places, account):
+async def test_each_theft_is_answered_as_expected(installation, apiserver, thief_of, places, account):
     tried = thefts(places, privileged=NO if apiserver.discovery.enforces_pod_security else MADE)
     expected = {name: theft[3 if account == "service" else 4] for name, theft in tried.items()}
     async with thief_of(installation.user_of(account)) as thief:

@@ -103,7 +103,7 @@ def test_each_group_of_workers_is_tried_by_itself(rehearsed):
     )
 
 
-def test_all_is_told_at_once_in_the_order_of_mending(rehearsed):
+def test_all_is_reported_at_once_in_the_order_of_mending(rehearsed):
     found = rehearsed(
         core={"pods": {"images": ["quay.io/*"]}, "deadlines": {"spawn": 0.1}},
         quota={"memory": "1Gi"},
@@ -128,7 +128,7 @@ def test_what_is_pasted_mends_it(rehearsed, right):
     assert rehearsed(core=yaml.safe_load(paste), lab=lab).starts
 
 
-def test_the_fence_is_told_what_the_settings_open(rehearsed):
+def test_the_fence_knows_the_openings_of_the_settings(rehearsed):
     found = rehearsed(core={"pods": {"allow": ["nfs"]}, "broker": {"pod_security": "baseline"}}, lab=NFS)
     assert found.starts
     fence = next(warning for warning in found.warnings if warning.setting == "policy")
@@ -214,13 +214,13 @@ def test_a_sites_own_plugin_is_rehearsed_and_no_step_applied(rehearsed):
     assert Site.applied == Hidden.applied == 0
 
 
-def test_a_step_that_fails_is_told_with_its_plugin(rehearsed):
+def test_a_step_that_fails_is_reported_with_its_plugin(rehearsed):
     (problem,) = rehearsed(extra={"site": plugin(steps=lambda: [Broken()])}).refusals
     assert (problem.setting, problem.code) == ("plugins.site", "step_failed")
     assert "KeyError" in problem.message
 
 
-def test_every_conflict_of_patches_is_told(rehearsed):
+def test_every_conflict_of_patches_is_reported(rehearsed):
     def patch(key, value):
         return lambda: {"spec": {key: value}}
 

@@ -30,7 +30,7 @@ async def scale(ada, name, count, group=None, *, what="scale", **more):
     return answer.status, await answer.json()
 
 
-async def test_the_groups_are_told_with_the_options(caller):
+async def test_the_groups_are_reported_with_the_options(caller):
     answer = await (await (await caller("ada")).get("/gateway/api/v1/options")).json()
     assert [group["name"] for group in answer["worker_groups"]] == ["default", "spot"]
     assert answer["worker_groups"][1] == {

@@ -97,7 +97,7 @@ async def test_the_options_of_a_report_start_another_cluster_like_it(gateway):
         await gateway.submit(**report.options, queues=None)
 
 
-async def test_what_cannot_start_is_told_to_who_waits_and_stays_to_be_read(server, gateway):
+async def test_a_failed_start_is_reported_to_the_waiting_client_and_stays_to_be_read(server, gateway):
     name = await gateway.submit(image="no/such")
     with pytest.raises(GatewayClusterError, match=r"image no/such cannot be pulled.*Choose another image"):
         await gateway._wait_for_start(name)
@@ -125,7 +125,7 @@ async def test_what_ended_by_itself_is_stopped_and_says_why(server, gateway, flo
     assert (stopped.name, stopped.status) == (name, ClusterStatus.STOPPED)
 
 
-async def test_what_does_not_fit_is_cut_and_told_with_the_numbers(server, gateway):
+async def test_what_does_not_fit_is_cut_and_reported_with_the_numbers(server, gateway):
     name = await running(gateway)
     with pytest.warns(GatewayWarning, match=r"asked 100, in use 0, limit 6.*Scaling to 5 instead"):
         await gateway.scale_cluster(name, 99)
@@ -160,7 +160,7 @@ async def test_a_cluster_on_its_way_is_scaled_already(server, gateway):
     assert run_of(server, name).record.scale.count == 2
 
 
-async def test_one_who_waits_is_told_at_once_that_it_is_stopped(gateway):
+async def test_a_waiting_spawn_learns_at_once_that_it_is_stopped(gateway):
     name = await gateway.submit(image="slow")
     waiting = asyncio.create_task(gateway._wait_for_start(name))
     await asyncio.sleep(0)

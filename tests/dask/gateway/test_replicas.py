@@ -19,7 +19,7 @@ from spawnpenny.web.app_keys import SERVICE
 CLUSTERS = "/gateway/api/v1/clusters/"
 
 
-async def test_who_waits_when_the_service_ends_is_told_how_far_it_is_and_goes_on_with_the_next(site, serving):
+async def test_a_waiting_client_learns_how_far_it_is_when_the_service_ends_and_goes_on_with_the_next(site, serving):
     (port,) = free_ports(1)
     async with serving(site, "a", port) as server:
         gateway = server.gateway()

@@ -145,7 +145,7 @@ async def test_a_wait_is_what_dask_gateway_takes_for_one(caller, query, held):
     assert (report["status"] == "RUNNING") is held
 
 
-async def test_what_the_service_does_not_explain_is_told_with_the_requests_id(caller, site, monkeypatch):
+async def test_what_the_service_does_not_explain_is_reported_with_the_requests_id(caller, site, monkeypatch):
     async def broken(*_, **__):
         raise RuntimeError("s3cret")
 

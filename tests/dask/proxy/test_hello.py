@@ -67,7 +67,7 @@ def test_junk_never_has_a_name(pieces, is_record):
         assert read(pieces) is None
 
 
-def test_names_are_told_in_lower_case_and_a_hello_without_one_is_refused(hello):
+def test_names_are_in_lower_case_and_a_hello_without_one_is_refused(hello):
     assert read([hello("DaskGateway-C1")]) == "daskgateway-c1"
     with pytest.raises(HelloError, match="no server is named"):
         read([hello(None)])

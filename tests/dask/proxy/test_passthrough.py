@@ -271,7 +271,7 @@ async def test_what_names_no_cluster_is_closed_and_reaches_nobody(service, proxy
     assert reached == []
 
 
-async def test_who_comes_before_the_route_is_held_until_it_is_told(service, proxy, listen, hello):
+async def test_a_connection_that_comes_before_its_route_is_held_until_the_route_is_known(service, proxy, listen, hello):
     async with listen(echo) as port:
         reader, writer = await dial(proxy)
         data = hello("daskgateway-c1")

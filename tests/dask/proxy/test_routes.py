@@ -124,7 +124,7 @@ async def events(port):
         yield Events(response)
 
 
-async def test_schedulers_are_told_and_neither_labs_nor_workers(site):
+async def test_schedulers_are_reported_and_neither_labs_nor_workers(site):
     async with serving(site) as (service, port), events(port) as seen:
         assert await seen.next() == ("routes", {})
         await settled(await start(service))
@@ -168,7 +168,7 @@ async def test_a_cluster_is_reached_through_the_proxy_as_soon_as_it_runs(site, p
         await known(proxy, "c1", present=False)
 
 
-async def test_a_token_without_the_scope_is_told_once_in_the_log(proxy_at, logged):
+async def test_a_token_without_the_scope_is_reported_once_in_the_log(proxy_at, logged):
     requests, refused = [], asyncio.Event()
 
     async def refuse(request):

@@ -32,7 +32,7 @@ def event(type_, reason, message=""):
     ],
     ids=["image", "autoscaler", "volume", "probe", "new warning", "no message", "new", "reported by the pod", "empty"],
 )
-def test_reasons_are_told_in_plain_words_and_warnings_with_what_the_cluster_says(given, expected):
+def test_reasons_are_reported_in_plain_words_and_warnings_with_what_the_cluster_says(given, expected):
     assert worded(given) == expected
 
 

@@ -196,7 +196,7 @@ def evicted():
         (pod({"phase": "Failed", "reason": "NodeLost"}), "Its machine does not answer any more."),
     ],
 )
-def test_an_ending_is_told_by_its_cause(ending, sentence):
+def test_an_ending_is_reported_by_its_cause(ending, sentence):
     assert pod_status.is_over(ending)
     assert pod_status.ending(ending).message == sentence
 
@@ -252,7 +252,7 @@ def lost(**more):
     return pod({"phase": "Running", "conditions": conditions, "containerStatuses": [own]}, **more)
 
 
-def test_a_lost_machine_is_told_and_may_come_back():
+def test_a_lost_machine_is_reported_and_may_come_back():
     found = pod_status.trouble(lost())
     assert (found.code, found.hopeless) == ("node_lost", False)
     assert not pod_status.is_lost(lost())
@@ -389,7 +389,7 @@ def test_each_crash_counts_once():
 
 
 @given(st.text(max_size=1000), st.sampled_from(["ErrImagePull", "CreateContainerConfigError", "RunContainerError"]))
-def test_whatever_the_kubelet_writes_is_told_as_one_bounded_sentence(text, reason):
+def test_whatever_the_kubelet_writes_is_reported_as_one_bounded_sentence(text, reason):
     terminated = container(state=ended(1, message=text))
     for status in (waiting(reason, text), terminated, {"conditions": [NO_ROOM | {"message": text}]}):
         sentence = pod_status.trouble(pod(status)).error.message

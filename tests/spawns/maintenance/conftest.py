@@ -1,4 +1,4 @@
-"""For the tests of housekeeping: what is told in the log."""
+"""The log, for the tests of maintenance."""
 
 from __future__ import annotations
 

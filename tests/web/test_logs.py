@@ -1,4 +1,4 @@
-"""What is told: in the log, in the audit log, and never of a secret."""
+"""The log and the audit log: what is written, and that no secret ever is."""
 
 from __future__ import annotations
 

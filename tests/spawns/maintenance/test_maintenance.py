@@ -1,4 +1,4 @@
-"""What is left over goes, what is idle is let go of, and nothing else is touched."""
+"""Maintenance deletes orphans, releases idle namespaces, and touches nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that stops, and the next one that starts."""
+"""The end of a service, and how the next one adopts its spawns."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_events_go_on_with_ids_that_no_client_has_seen(kube_site, hollow_n
     assert not set(ids) & set(seen)
 
 
-async def test_a_running_lab_is_never_told_as_stopped_by_a_service_that_starts(site):
+async def test_a_running_lab_is_never_reported_as_stopped_by_a_service_that_starts(site):
     async with site.service() as service:
         run = await settled(await start(service))
     plugins = load_plugins(site.settings)
