@@ -107,12 +107,12 @@ async def test_many_labs_at_once_all_end_right(crowded, replicas):
 
 
 def own_labs(service):
-    return [(account.username, run) for account, run in service.spawns.all(lab().kind)]
+    return [(user_state.username, run) for user_state, run in service.spawns.all(lab().kind)]
 
 
 SERVICE = str(Path(spawnpenny.__file__).parent)
 KIT = str(Path(spawnpenny.__file__).parent / "testing")
-PARTS = tuple(f"spawnpenny.{part}." for part in ("pipeline", "domain", "broker", "replicas", "housekeeping"))
+PARTS = tuple(f"spawnpenny.{part}." for part in ("domain", "auth", "replicas", "broker", "pipeline", "spawns"))
 
 
 def our_tasks():
@@ -130,7 +130,7 @@ def kept():
 
 
 def in_an_hour(service_context):
-    """Return the world as it is when everything that is over is history."""
+    """Return the service context with which everything that is over is history."""
     deadlines = replace(service_context.settings.deadlines, history=0)
     return replace(service_context, settings=replace(service_context.settings, deadlines=deadlines))
 
@@ -141,11 +141,11 @@ async def come_and_go(service, users, quiet):
     places, runs = await bring_up([service], users, "first")
     assert {run.record.phase for run in runs.values()} == {Phase.RUNNING, Phase.FAILED}
     await take_down({user: place for user, place in places.items() if user.startswith("user")})
-    accounts = service.spawns._user_registry
-    await expire_history(in_an_hour(service.service_context), accounts)
+    user_registry = service.spawns._user_registry
+    await expire_history(in_an_hour(service.service_context), user_registry)
     await asyncio.gather(*(run.until_gone() for run in runs.values()))
     await service.maintenance.idle.release()
-    assert list(accounts) == []
+    assert list(user_registry) == []
     await quiet()
     if more := our_tasks() - standing:
         await asyncio.wait(more)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from spawnpenny.admin.permissions.fence import POLICY, make_fence
-from spawnpenny.pipeline.pod_needs import advice_to_paste, pod_needs
+from spawnpenny.pipeline.pod_needs import pod_needs, settings_to_paste
 from spawnpenny.pipeline.pod_patches import merge_patches
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import Settings
@@ -42,13 +42,12 @@ def volumes(lab_pod, **sources):
 def test_what_is_pasted_is_settings_that_open_it_and_the_fence_follows_them(lab_pod, with_root):
     needs = pod_needs([with_root(["chown", "1000", "/h"]), volumes(lab_pod, hostPath={"path": "/srv"}, nfs={})])
     before = make_settings({"pods": {"allow": ["nfs"], "images": ["quay.io/*"]}, "broker": {"purge": True}}, source="x")
-    pasted = advice_to_paste(needs, before)
+    pasted = settings_to_paste(needs, before.pods, before.broker)
     after = make_settings(yaml.safe_load(pasted), source="pasted")
     assert after.pods.host_paths == ("/srv",)
     assert after.pods.allow == ("nfs", "root", "hostPath", "capabilities:CHOWN")
     assert after.pods.images == ("quay.io/*",)
     assert (after.broker.pod_security, after.broker.purge) == ("privileged", True)
-    assert "# spawnpenny permissions --overlay OVERLAY --output kustomize" in pasted.splitlines()
     fence = {policy["metadata"]["name"]: policy["spec"] for policy in make_fence(after) if policy["kind"] == POLICY}
     given = {
         name: {variable["name"]: variable["expression"] for variable in spec["variables"]}
@@ -63,8 +62,9 @@ def test_what_is_opened_already_needs_nothing_to_paste(with_root):
     settings = make_settings(
         {"pods": {"allow": ["root", "capabilities"]}, "broker": {"pod_security": "baseline"}}, source="x"
     )
-    assert advice_to_paste(pod_needs([with_root(["chown", "1000", "/h"])]), settings) == ""
-    assert advice_to_paste(pod_needs([]), Settings()) == ""
+    defaults, needs = Settings(), pod_needs([with_root(["chown", "1000", "/h"])])
+    assert settings_to_paste(needs, settings.pods, settings.broker) == ""
+    assert settings_to_paste(pod_needs([]), defaults.pods, defaults.broker) == ""
 
 
 def test_a_level_alone_is_pasted_where_only_that_is_too_strict(with_root):
@@ -73,7 +73,7 @@ def test_a_level_alone_is_pasted_where_only_that_is_too_strict(with_root):
     assert needs.closed(settings.pods.allow) == []
     assert needs.level_lacks("restricted")
     assert not needs.level_lacks("baseline")
-    pasted = yaml.safe_load(advice_to_paste(needs, settings))
+    pasted = yaml.safe_load(settings_to_paste(needs, settings.pods, settings.broker))
     assert pasted == {"broker": {"pod_security": "baseline"}}
 
 

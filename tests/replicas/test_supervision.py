@@ -29,9 +29,9 @@ SERVICE_TASKS = {
     "fence",
     "heartbeat",
     "history",
-    "housekeeping",
     "leases informer",
     "loop lag",
+    "maintenance",
     "namespaces informer",
     "peers",
     "pod watcher",
@@ -102,7 +102,7 @@ async def test_a_service_heals_from_the_unforeseen_end_of_each_of_its_tasks(embe
             while (await client.get("/readyz")).status != 200:  # noqa: ASYNC110 - it is asked as a probe does
                 await asyncio.sleep(0.05)
             await works(service, other, f"user{number}")
-        assert {"adoption", "peers", "pod watcher", "housekeeping"} <= set(supervisor.failures)
+        assert {"adoption", "peers", "pod watcher", "maintenance"} <= set(supervisor.failures)
     assert not supervisor.given_up.is_set()
     assert running(supervisor) == []
 

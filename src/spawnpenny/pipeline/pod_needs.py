@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
-from spawnpenny.domain import labels
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods.security_standards import LEVELS, required_level, strictest
 from spawnpenny.pipeline.pod_openings import CAPABILITY, Opening, is_open, opening_level, pod_openings
 from spawnpenny.pipeline.root_capabilities import likely_capabilities
-from spawnpenny.settings.model import Settings
 from spawnpenny.settings.sections import BrokerSettings, PodSettings
-
-_LEVEL: Final = "pod-security.kubernetes.io/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +107,6 @@ def _lies_in(path: str, folders: Collection[str]) -> bool:
     """Return whether a path is one of the folders, or below it, as the fence compares."""
     inside = any(folder in {path, "/"} or path.startswith(f"{folder}/") for folder in folders)
     return inside and ".." not in path
-
-
-def advice_to_paste(needs: PodNeeds, settings: Settings) -> str:
-    """Return the advice for an administrator that opens what pods need; empty if nothing has to change.
-
-    The text is YAML: the settings, with comments that say where they go, and how the fence follows.
-    """
-    changed = settings_to_paste(needs, settings.pods, settings.broker)
-    if not changed:
-        return ""
-    parts = [
-        "# In the settings of the service and of the broker, in place of the sections of these names:",
-        changed.rstrip(),
-    ]
-    level = needs.required_namespace_level(settings.broker.pod_security)
-    if level != settings.broker.pod_security:
-        ours = f"{labels.USER},{labels.INSTALLATION}={settings.installation}"
-        parts += [
-            "# Namespaces that exist keep their level until it is changed:",
-            f"# kubectl label --overwrite namespace --selector={ours} {_LEVEL}enforce={level} {_LEVEL}warn={level}",
-        ]
-    parts += [
-        "# Where the fence is installed, have it follow the settings, and apply the overlay:",
-        "# spawnpenny permissions --overlay OVERLAY --output kustomize",
-    ]
-    return "\n".join(parts) + "\n"
 
 
 def sentences(openings: Iterable[Opening]) -> str:

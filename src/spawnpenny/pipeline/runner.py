@@ -79,14 +79,14 @@ class Runner:
         pipeline: Ordered,
         spawn: PlannedSpawn,
         *,
-        port: Callable[[Step], StepCluster],
+        step_cluster: Callable[[Step], StepCluster],
         shared: Shared,
         report: Callable[[str, StepState, float | None], None],
         scrub: Callable[[str], str],
         step_deadline: float,
     ) -> None:
         self._pipeline = pipeline
-        self._views = {step.name: Spawn.of(spawn, port(step)) for step in pipeline.steps}
+        self._views = {step.name: Spawn.of(spawn, step_cluster(step)) for step in pipeline.steps}
         self._steps = {step.name: step for step in pipeline.steps}
         self._id = spawn.id
         self._shared = shared

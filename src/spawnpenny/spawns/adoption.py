@@ -162,7 +162,7 @@ class Adoption:
 
         async def worker() -> None:
             async for user_state in paced(user_registry, at_once=1):
-                with self.service_context.faults.isolated("account", user_state.slug):
+                with self.service_context.faults.isolated("user", user_state.slug):
                     runs = self._without_task(user_state)
                     if runs or user_state.slug in again:
                         await self._resume(user_state, runs)

@@ -48,7 +48,7 @@ class PodWatcher:
                 self._look_alone(pod, deleted=False)
         async for user_state in paced(self.user_registry):
             for run in user_state.runs.values():
-                with self.service_context.faults.isolated("account", user_state.slug):
+                with self.service_context.faults.isolated("user", user_state.slug):
                     context = SpawnContext(self.service_context, user_state, run)
                     if self._stands(run) and run.record.pod_uid is not None and MainPod(context).cached() is None:
                         self._end(context, None)

@@ -90,7 +90,7 @@ class StepView:
         return Runner(
             context.pipeline,
             self.spawn(replaced.id if replaced else context.run.record.id),
-            port=self._clusters(replaced, permit),
+            step_cluster=self._clusters(replaced, permit),
             shared=SharedSteps(context),
             report=self.reporter.step if replaced is None else _silent,
             scrub=self.reporter.scrub,

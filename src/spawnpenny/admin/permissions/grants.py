@@ -34,7 +34,7 @@ def gather(settings: Settings, plugins: Plugins) -> tuple[Grant, ...]:
         for permission in step.permissions
     ]
     grants += [
-        Grant("service", zone, permission, "housekeeping")
+        Grant("service", zone, permission, "maintenance")
         for zone, permissions in orphans.permissions(plugins.steps).items()
         for permission in permissions
     ]

@@ -24,7 +24,6 @@ client = cluster.get_client()
 client.wait_for_workers(2)
 client.submit(sum, client.map(pow, range(100), [2] * 100)).result()"""
 """The cell that a user of the demo runs in a lab."""
-RESULT: Final = "328350"
 
 _NAME: Final = "proxy"
 _NAMESPACE: Final = "spawnpenny"

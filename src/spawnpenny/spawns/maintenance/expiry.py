@@ -25,7 +25,7 @@ async def expire_history(service_context: ServiceContext, user_registry: UserReg
     """Drop spawns that have been over for longer than ``deadlines.history`` from memory and from the records."""
     oldest = time.time() - service_context.settings.deadlines.history
     async for user_state in paced(user_registry):
-        with service_context.faults.isolated("account", user_state.slug):
+        with service_context.faults.isolated("user", user_state.slug):
             await _expire(service_context, user_state, oldest)
 
 
@@ -85,7 +85,7 @@ class IdleNamespaces:
         self._kept = {slug: when for slug, when in self._kept.items() if when > oldest}
         async for user_state in paced(self.user_registry):
             done = True
-            with self.service_context.faults.isolated("account", user_state.slug):
+            with self.service_context.faults.isolated("user", user_state.slug):
                 done = await self._try_release(user_state, oldest)
             if not done:
                 return

@@ -90,7 +90,7 @@ class Orphans:
         found: list[Manifest] = []
         async for user_state in paced(self.user_registry):
             if user_state.unswept and user_state.record.namespace:
-                with self.service_context.faults.isolated("account", user_state.slug):
+                with self.service_context.faults.isolated("user", user_state.slug):
                     found += await self._of_user(user_state)
         return found
 

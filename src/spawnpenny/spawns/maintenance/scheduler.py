@@ -40,7 +40,7 @@ class Maintenance:
         deadlines, settings = self._service_context.settings.deadlines, self._service_context.settings.housekeeping
         every = min(_HISTORY, deadlines.history)
         supervisor.supervise("history", lambda: _repeat(self._expire_history, every), essential=False)
-        supervisor.supervise("housekeeping", lambda: _repeat(self.run_once, settings.every), essential=False)
+        supervisor.supervise("maintenance", lambda: _repeat(self.run_once, settings.every), essential=False)
 
     async def run_once(self) -> None:
         """Make one pass of all tasks but the expiry of history."""
