@@ -133,7 +133,7 @@ def test_without_a_broker_of_its_own_the_service_has_the_brokers_rights(capsys, 
     file = tmp_path / "settings.yaml"
     file.write_text("broker: {separate: false}")
     assert run(["permissions", "--settings", str(file)]) == 0
-    assert "the service has the broker's rights too" in capsys.readouterr().out
+    assert "the service has the broker's rights, too" in capsys.readouterr().out
 
 
 def test_permissions_are_merged_into_the_fewest_rules():

@@ -68,9 +68,7 @@ class ServiceGauges(Collector):
         membership, left = self._service.membership, self._service.maintenance.orphans
         yield gauge("spawnpenny_replicas", "Replicas that are alive, with this one.", len(membership.peers.living()))
         yield gauge("spawnpenny_lease_valid", "1 while this replica may write.", membership.heartbeat.fence.is_open)
-        yield gauge(
-            "spawnpenny_orphans_held_back", "Orphaned spawns that maintenance may not delete.", left.held_back
-        )
+        yield gauge("spawnpenny_orphans_held_back", "Orphaned spawns that maintenance may not delete.", left.held_back)
 
     def _caller_gauges(self) -> Iterable[Metric]:
         yield from of_connections(self._connections)
