@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import StrictSchema
+from spawnpenny.api import schema_of
 from spawnpenny_lab.slugs import slugify
 
 VALUE: Final = "{value}"
 """The placeholder for the user's text in the override of an unlisted choice."""
 Override = Mapping[str, Any]
+Name = Annotated[str, fields.String(validate=validate.Length(1, 1000))]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A choice of an option, with its override of the template."""
 
-    display_name: str
+    display_name: Name
     default: bool = False
     kubespawner_override: Override = field(default_factory=dict)
 
@@ -30,8 +31,8 @@ class UnlistedChoice:
     """A text that the user may write instead; ``{value}`` in the override is that text."""
 
     enabled: bool = False
-    display_name: str = ""
-    display_name_in_choices: str = "Other..."
+    display_name: Name = ""
+    display_name_in_choices: Name = "Other..."
     validation_regex: str | None = None
     validation_message: str | None = None
     kubespawner_override: Override = field(default_factory=dict)
@@ -41,7 +42,7 @@ class UnlistedChoice:
 class Option:
     """An option of a profile."""
 
-    display_name: str
+    display_name: Name
     choices: Mapping[str, Choice] = field(default_factory=dict)
     unlisted_choice: UnlistedChoice = UnlistedChoice()
 
@@ -62,8 +63,8 @@ class Option:
 class Profile:
     """A profile: a named lab with options."""
 
-    display_name: str
-    slug: str
+    display_name: Name
+    slug: Name = ""
     description: str = ""
     default: bool = False
     kubespawner_override: Override = field(default_factory=dict)
@@ -79,48 +80,6 @@ def fill_in(override: Any, value: str) -> Any:
     if isinstance(override, list | tuple):
         return [fill_in(inner, value) for inner in override]
     return override
-
-
-def _name(**kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Length(1, 1000), **kwargs)
-
-
-def _override() -> fields.Dict:
-    return fields.Dict(keys=fields.String())
-
-
-class _ChoiceSchema(StrictSchema[Choice]):
-    model = Choice
-    display_name = _name(required=True)
-    default = fields.Boolean()
-    kubespawner_override = _override()
-
-
-class _UnlistedChoiceSchema(StrictSchema[UnlistedChoice]):
-    model = UnlistedChoice
-    enabled = fields.Boolean()
-    display_name = _name()
-    display_name_in_choices = _name()
-    validation_regex = fields.String(allow_none=True)
-    validation_message = fields.String(allow_none=True)
-    kubespawner_override = _override()
-
-
-class _OptionSchema(StrictSchema[Option]):
-    model = Option
-    display_name = _name(required=True)
-    choices = fields.Dict(keys=fields.String(), values=fields.Nested(_ChoiceSchema))
-    unlisted_choice = fields.Nested(_UnlistedChoiceSchema)
-
-
-class _ProfileSchema(StrictSchema[Profile]):
-    model = Profile
-    display_name = _name(required=True)
-    slug = _name(load_default="")
-    description = fields.String()
-    default = fields.Boolean()
-    kubespawner_override = _override()
-    profile_options = fields.Dict(keys=fields.String(), values=fields.Nested(_OptionSchema))
 
 
 class ProfileListField(fields.Field[tuple[Profile, ...]]):
@@ -143,7 +102,7 @@ class ProfileListField(fields.Field[tuple[Profile, ...]]):
 
 
 def _profile(entry: Any, others: Mapping[str, Profile]) -> Profile:
-    profile: Profile = _ProfileSchema().load(entry)
+    profile: Profile = schema_of(Profile)().load(entry)
     try:
         profile = profile if profile.slug else replace(profile, slug=slugify(profile.display_name))
     except ValueError:

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate
 
-from spawnpenny.api import QuantityField, StrictSchema, check_form
+from spawnpenny.api import QuantityField, StrictSchema, check_form, schema_of
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.grace import grace_period
 from spawnpenny_lab.profiles import Profile, ProfileListField
@@ -22,10 +22,16 @@ from spawnpenny_lab.trial import try_profiles
 class Size:
     """The limits of a lab, and its guaranteed resources (None: the limits), in cores and bytes."""
 
-    cpu: Decimal
-    memory: Decimal
-    cpu_guarantee: Decimal | None = None
-    memory_guarantee: Decimal | None = None
+    cpu: Annotated[Decimal, QuantityField(of="cpu")]
+    memory: Annotated[Decimal, QuantityField(of="memory")]
+    cpu_guarantee: Annotated[Decimal | None, QuantityField(of="cpu")] = None
+    memory_guarantee: Annotated[Decimal | None, QuantityField(of="memory")] = None
+
+    def __post_init__(self) -> None:
+        for name in ("cpu", "memory"):
+            limit = getattr(self, name)
+            if limit and (getattr(self, f"{name}_guarantee") or 0) > limit:
+                raise ValidationError(f"This is more than {name}.", f"{name}_guarantee")
 
     def of(self, template: Template) -> Template:
         """Return the template in this size."""
@@ -60,26 +66,12 @@ class LabSettings:
         return self.template.port
 
 
-class _SizeSchema(StrictSchema[Size]):
-    model = Size
-    cpu = QuantityField(of="cpu", required=True)
-    memory = QuantityField(of="memory", required=True)
-    cpu_guarantee = QuantityField(of="cpu")
-    memory_guarantee = QuantityField(of="memory")
-
-    @validates_schema
-    def _fits_together(self, data: Mapping[str, Any], **_: Any) -> None:
-        for name in ("cpu", "memory"):
-            if data[name] and (data.get(f"{name}_guarantee") or 0) > data[name]:
-                raise ValidationError(f"This is more than {name}.", f"{name}_guarantee")
-
-
 _RESOURCES: Final = ("cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee")
 
 
 class LabSettingsSchema(TemplateKeys, StrictSchema[LabSettings]):
     model = LabSettings
-    sizes = fields.Dict(keys=fields.String(), values=fields.Nested(_SizeSchema), validate=validate.Length(min=1))
+    sizes = fields.Dict(keys=fields.String(), values=fields.Nested(schema_of(Size)), validate=validate.Length(min=1))
     images = fields.Dict(keys=fields.String(), values=fields.String(), validate=validate.Length(min=1))
     profile_list = ProfileListField()
     grace = grace_period()
