@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from marshmallow import ValidationError, fields, validate
 
@@ -22,7 +22,7 @@ from spawnpenny.domain.users import User
 from spawnpenny.errors import SettingsError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.settings.fields import TupleField
-from spawnpenny.settings.schema import StrictSchema, flatten
+from spawnpenny.settings.schema import flatten, schema_of
 from spawnpenny.settings.sources import parse_mapping
 
 Order = Literal["commission", "retire"]
@@ -30,14 +30,28 @@ _VARIABLE: Final = {"name": "SPAWNPENNY_DOSSIER", "value": "/opt/dossier/dossier
 _MOUNT: Final = {"name": "spawnpenny-dossier", "mountPath": "/opt/dossier", "readOnly": True}
 
 
+Objects = tuple[Annotated[dict[str, Any], fields.Dict()], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """The containers of each order, and the volumes of both."""
 
-    commission: tuple[dict[str, Any], ...] = ()
-    retire: tuple[dict[str, Any], ...] = ()
-    volumes: tuple[dict[str, Any], ...] = ()
-    pull_secrets: tuple[str, ...] = ()
+    commission: Objects = ()
+    retire: Objects = ()
+    volumes: Objects = ()
+    pull_secrets: Annotated[
+        tuple[str, ...],
+        TupleField(
+            fields.String(
+                validate=validate.Regexp(
+                    r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z", error="This is not the name of a Secret."
+                ),
+                error_messages={"invalid": "This has to be the name of a Secret, as a text."},
+            ),
+            data_key="pullSecrets",
+        ),
+    ] = ()
 
     def containers(self, order: Order) -> tuple[dict[str, Any], ...]:
         return self.commission if order == "commission" else self.retire
@@ -45,22 +59,6 @@ class Orders:
     def hash(self, order: Order) -> str:
         """Return a hash that changes when the order does; empty if the order has no containers."""
         return content_hash([self.containers(order), self.volumes]) if self.containers(order) else ""
-
-
-class _OrdersSchema(StrictSchema[Orders]):
-    model = Orders
-    commission = fields.List(fields.Dict())
-    retire = fields.List(fields.Dict())
-    volumes = fields.List(fields.Dict())
-    pull_secrets = TupleField(
-        fields.String(
-            validate=validate.Regexp(
-                r"\A[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z", error="This is not the name of a Secret."
-            ),
-            error_messages={"invalid": "This has to be the name of a Secret, as a text."},
-        ),
-        data_key="pullSecrets",
-    )
 
 
 class OrdersFile:
@@ -102,7 +100,7 @@ def parse_orders(text: str, source: str) -> Orders:
     """
     data = parse_mapping(text, f"The orders file {source}")
     try:
-        orders: Orders = _OrdersSchema().load(data)
+        orders: Orders = schema_of(Orders)().load(data)
     except ValidationError as error:
         sentence = " ".join(f"{field}: {message}" for field, message in flatten(error.messages))
         raise SettingsError(f"The orders file {source} is not valid. {sentence}") from None
