@@ -8,9 +8,10 @@ from pathlib import Path
 import yaml
 from spawnpenny_dask.options import _TYPES, SiteOptionSchema
 from spawnpenny_dask.overrides import OverridesSchema
-from spawnpenny_dask.roles import WorkerRoleSchema
+from spawnpenny_dask.roles import WorkerRole
 from spawnpenny_dask.settings import DaskSettingsSchema
 
+from spawnpenny.api import fields_of_model
 from spawnpenny.testing.plugins import make_settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -26,7 +27,7 @@ def tables(heading):
 def test_each_key_is_documented_and_no_other():
     settings, role = tables("Settings")
     assert settings == sorted(DaskSettingsSchema().fields)
-    assert role == sorted(WorkerRoleSchema().fields)
+    assert role == sorted(fields_of_model(WorkerRole))
 
 
 def test_each_key_of_an_option_and_all_that_it_can_set_is_documented():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from marshmallow import ValidationError, validate
 from marshmallow import fields as marshmallow_fields
 
-from spawnpenny.api import DEFAULT_GROUP, overlaid
-from spawnpenny_dask.roles import WorkerRole, WorkerRoleSchema
+from spawnpenny.api import DEFAULT_GROUP, StrictSchema, fields_of_model, overlaid
+from spawnpenny_dask.roles import WorkerRole
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _MOST: Final = 20
@@ -38,10 +38,13 @@ def _overlaid(existing: Any, value: Any) -> Any:
     return overlaid(existing, value) if isinstance(value, Mapping) and isinstance(existing, Mapping) else value
 
 
-class GroupSchema(WorkerRoleSchema):
+class GroupSchema(StrictSchema[dict[str, Any]]):
     """The settings of a group: those of a worker, all optional, and its own."""
 
-    model: ClassVar[type] = dict
+    class Meta(StrictSchema.Meta):
+        include = fields_of_model(WorkerRole)
+
+    model = dict
     image = marshmallow_fields.String()
     max = marshmallow_fields.Integer(strict=True, validate=validate.Range(min=0))
     label = marshmallow_fields.String()

@@ -6,11 +6,11 @@ import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, StrictSchema
+from spawnpenny.api import ClusterOption, InvalidOptionError, OptionType, schema_of
 from spawnpenny_dask.overrides import Overrides, OverridesSchema, single_override
 from spawnpenny_dask.roles import GIB, MIB
 
@@ -80,16 +80,19 @@ class SiteOption:
     settings that a value overrides. ``unit`` is the unit of a number; None: GiB, seconds or cores.
     """
 
-    type: OptionType
-    default: Any = None
+    type: Annotated[OptionType, fields.Enum(OptionType, by_value=True)]
+    default: Annotated[Any, fields.Raw()] = None
     label: str = ""
     description: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    sets: str | None = None
-    unit: str | None = None
-    choices: Mapping[str, Overrides] = field(default_factory=dict)
-    overrides: Overrides | None = None
+    minimum: Annotated[float | None, fields.Float(data_key="min")] = None
+    maximum: Annotated[float | None, fields.Float(data_key="max")] = None
+    sets: Annotated[str | None, fields.String(validate=validate.OneOf(sorted(_TYPES)))] = None
+    unit: Annotated[str | None, fields.String()] = None
+    choices: Annotated[
+        Mapping[str, Overrides],
+        fields.Dict(keys=fields.String(), values=fields.Nested(OverridesSchema), validate=validate.Length(min=1)),
+    ] = field(default_factory=dict)
+    overrides: Annotated[Overrides | None, fields.Nested(OverridesSchema)] = None
 
     @property
     def scale(self) -> Decimal:
@@ -127,18 +130,7 @@ class SiteOption:
         return self.overrides if value and self.overrides is not None else Overrides()
 
 
-class SiteOptionSchema(StrictSchema[SiteOption]):
-    model = SiteOption
-    type = fields.Enum(OptionType, by_value=True, required=True)
-    default = fields.Raw()
-    label = fields.String()
-    description = fields.String()
-    minimum = fields.Float(data_key="min")
-    maximum = fields.Float(data_key="max")
-    sets = fields.String(validate=validate.OneOf(sorted(_TYPES)))
-    unit = fields.String()
-    choices = fields.Dict(keys=fields.String(), values=fields.Nested(OverridesSchema), validate=validate.Length(min=1))
-    overrides = fields.Nested(OverridesSchema)
+SiteOptionSchema: Final = schema_of(SiteOption)
 
 
 class OptionsField(fields.Dict):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import InvalidOptionError, SettingsError, StrictSchema
+from spawnpenny.api import InvalidOptionError, SettingsError, schema_of
 from spawnpenny_dask.roles import GIB, GibField, ObjectField, PodSpecField, PositiveField
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -19,34 +19,29 @@ MAX_VARIABLES: Final = 256
 """Each worker's pod has a reference for each variable, so their number is limited, too."""
 
 
+Cores = Annotated[Decimal | None, PositiveField(of="cpu")]
+Memory = Annotated[Decimal | None, GibField()]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
     """The overridden settings; None leaves one as it is. Mappings are merged into the existing ones."""
 
-    image: str | None = None
-    worker_cores: Decimal | None = None
-    worker_memory: Decimal | None = None
-    worker_threads: int | None = None
-    scheduler_cores: Decimal | None = None
-    scheduler_memory: Decimal | None = None
+    image: Annotated[str | None, fields.String()] = None
+    worker_cores: Cores = None
+    worker_memory: Memory = None
+    worker_threads: Annotated[int | None, fields.Integer(strict=True, validate=validate.Range(min=1))] = None
+    scheduler_cores: Cores = None
+    scheduler_memory: Memory = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    idle_timeout: float | None = None
-    worker_extra_container_config: Mapping[str, Any] = field(default_factory=dict)
-    worker_extra_pod_config: Mapping[str, Any] = field(default_factory=dict)
+    idle_timeout: Annotated[float | None, fields.Float(validate=validate.Range(min=0))] = None
+    worker_extra_container_config: Annotated[Mapping[str, Any], ObjectField("V1Container")] = field(
+        default_factory=dict
+    )
+    worker_extra_pod_config: Annotated[Mapping[str, Any], PodSpecField()] = field(default_factory=dict)
 
 
-class OverridesSchema(StrictSchema[Overrides]):
-    model = Overrides
-    image = fields.String()
-    worker_cores = PositiveField(of="cpu")
-    worker_memory = GibField()
-    worker_threads = fields.Integer(strict=True, validate=validate.Range(min=1))
-    scheduler_cores = PositiveField(of="cpu")
-    scheduler_memory = GibField()
-    environment = fields.Dict(keys=fields.String(), values=fields.String())
-    idle_timeout = fields.Float(validate=validate.Range(min=0))
-    worker_extra_container_config = ObjectField("V1Container")
-    worker_extra_pod_config = PodSpecField()
+OverridesSchema: Final = schema_of(Overrides)
 
 
 def load_overrides(plugin: str, given: Mapping[str, Any]) -> Overrides:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from spawnpenny.api import QuantityField, StrictSchema, TupleField, fields_of, unknown_key
+from spawnpenny.api import QuantityField, TupleField, fields_of, unknown_key
 
 MIB: Final = 2**20
 GIB: Final = 2**30
@@ -19,52 +19,6 @@ _LONGEST_GRACE: Final = 3600
 _OF_NANNY: Final = Decimal(100 * 2**20)
 """Bytes of a worker's pod for its nanny."""
 _TERMINATE: Final = Decimal("0.95")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """The settings of one kind of pod: cores and bytes, placement, and additions of the site.
-
-    ``program`` replaces distributed's program and gets its arguments; ``args`` are further arguments.
-    """
-
-    cores: Decimal = Decimal(1)
-    memory: Decimal = Decimal(GIB)
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    tolerations: tuple[Mapping[str, Any], ...] = ()
-    priority_class_name: str | None = None
-    program: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    extra_labels: Mapping[str, str] = field(default_factory=dict)
-    extra_annotations: Mapping[str, str] = field(default_factory=dict)
-    extra_container_config: Mapping[str, Any] = field(default_factory=dict)
-    extra_pod_config: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRole(Role):
-    """The settings of a worker: one process, with a nanny or without.
-
-    ``threads`` is None for as many as it has cores. ``resources`` are distributed's own resources, which tasks may
-    request.
-    """
-
-    memory: Decimal = Decimal(2 * GIB)
-    threads: int | None = None
-    nanny: bool = True
-    worker_class: str | None = None
-    resources: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def nthreads(self) -> int:
-        return self.threads or max(1, int(self.cores))
-
-    @property
-    def memory_limit(self) -> int:
-        """The memory limit for Dask in bytes. A nanny ends the worker at 95 % of it, before the kernel ends both."""
-        if not self.nanny:
-            return int(self.memory)
-        return int(min(self.memory, max(self.memory / 2, (self.memory - _OF_NANNY) / _TERMINATE)))
 
 
 class PositiveField(QuantityField):
@@ -198,33 +152,64 @@ _OWN_OF_WORKERS: Final = _OWN | {
 }
 
 
-class RoleSchema(StrictSchema[Role]):
-    model: ClassVar[type] = Role
-    program = TupleField(fields.String())
-    args: fields.Field[Any] = ArgsField(_OWN)
-    cores = PositiveField(of="cpu")
-    memory = PositiveField(of="memory")
-    node_selector = fields.Dict(keys=fields.String(), values=fields.String())
-    tolerations = TupleField(ObjectField("V1Toleration"))
-    priority_class_name = fields.String(allow_none=True)
-    extra_labels = StringsField()
-    extra_annotations = StringsField()
-    extra_container_config = ObjectField("V1Container")
-    extra_pod_config = PodSpecField()
-
-
-class WorkerRoleSchema(RoleSchema):
-    model: ClassVar[type] = WorkerRole
-    threads = fields.Integer(strict=True, validate=validate.Range(min=1), allow_none=True)
-    nanny = fields.Boolean()
-    args = ArgsField(_OWN_OF_WORKERS)
-    worker_class = fields.String(
-        allow_none=True,
+Cores = Annotated[Decimal, PositiveField(of="cpu")]
+Memory = Annotated[Decimal, PositiveField(of="memory")]
+Texts = Annotated[Mapping[str, str], StringsField()]
+WorkerClass = Annotated[
+    str,
+    fields.String(
         validate=validate.Regexp(
             r"\A[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\Z", error="Write a class with its module, such as dask_cuda.CUDAWorker."
         ),
-    )
-    resources = ResourcesField()
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """The settings of one kind of pod: cores and bytes, placement, and additions of the site.
+
+    ``program`` replaces distributed's program and gets its arguments; ``args`` are further arguments.
+    """
+
+    program: tuple[str, ...] = ()
+    args: Annotated[tuple[str, ...], ArgsField(_OWN)] = ()
+    cores: Cores = Decimal(1)
+    memory: Memory = Decimal(GIB)
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Annotated[Mapping[str, Any], ObjectField("V1Toleration")], ...] = ()
+    priority_class_name: str | None = None
+    extra_labels: Texts = field(default_factory=dict)
+    extra_annotations: Texts = field(default_factory=dict)
+    extra_container_config: Annotated[Mapping[str, Any], ObjectField("V1Container")] = field(default_factory=dict)
+    extra_pod_config: Annotated[Mapping[str, Any], PodSpecField()] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRole(Role):
+    """The settings of a worker: one process, with a nanny or without.
+
+    ``threads`` is None for as many as it has cores. ``resources`` are distributed's own resources, which tasks may
+    request.
+    """
+
+    memory: Memory = Decimal(2 * GIB)
+    args: Annotated[tuple[str, ...], ArgsField(_OWN_OF_WORKERS)] = ()
+    threads: Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=1))] | None = None
+    nanny: bool = True
+    worker_class: WorkerClass | None = None
+    resources: Annotated[Mapping[str, float], ResourcesField()] = field(default_factory=dict)
+
+    @property
+    def nthreads(self) -> int:
+        return self.threads or max(1, int(self.cores))
+
+    @property
+    def memory_limit(self) -> int:
+        """The memory limit for Dask in bytes. A nanny ends the worker at 95 % of it, before the kernel ends both."""
+        if not self.nanny:
+            return int(self.memory)
+        return int(min(self.memory, max(self.memory / 2, (self.memory - _OF_NANNY) / _TERMINATE)))
 
 
 def _check_templates(value: Any) -> None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from marshmallow import ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, validate
 
 from spawnpenny.api import (
     DEFAULT_GROUP,
     ClusterOption,
     InvalidOptionError,
     OptionType,
-    StrictSchema,
-    TupleField,
     WorkerGroup,
+    schema_of,
 )
 from spawnpenny_dask.groups import GroupSettings, GroupsField
 from spawnpenny_dask.options import OptionsField, SiteOption
 from spawnpenny_dask.overrides import checked_environment
-from spawnpenny_dask.roles import GIB, Role, RoleSchema, WorkerRole, WorkerRoleSchema
+from spawnpenny_dask.roles import GIB, Role, WorkerRole
 
 IMAGE: Final = "spawnpenny/lab"
 
@@ -33,6 +32,11 @@ def _usual_options() -> dict[str, SiteOption]:
     }
 
 
+Count = Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=0))]
+Seconds = Annotated[float, fields.Float(validate=validate.Range(min=0))]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+
+
 @dataclass(frozen=True, slots=True)
 class DaskSettings:
     """Settings of Dask clusters.
@@ -43,20 +47,33 @@ class DaskSettings:
 
     image: str | None = None
     fallback_image: str = IMAGE
-    image_pull_policy: str | None = None
+    image_pull_policy: PullPolicy | None = None
     image_pull_secrets: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     scheduler: Role = field(default_factory=Role)
     worker: WorkerRole = field(default_factory=WorkerRole)
-    worker_groups: Mapping[str, GroupSettings] = field(default_factory=dict)
-    options: Mapping[str, SiteOption] = field(default_factory=_usual_options)
-    max_clusters: int = 5
-    max_workers: int = 100
-    idle_timeout: float = 1800
-    client_timeout: float = 0
-    lifetime: float = 0
+    worker_groups: Annotated[Mapping[str, GroupSettings], GroupsField()] = field(default_factory=dict)
+    options: Annotated[Mapping[str, SiteOption], OptionsField()] = field(default_factory=_usual_options)
+    max_clusters: Count = 5
+    max_workers: Count = 100
+    idle_timeout: Seconds = 1800
+    client_timeout: Seconds = 0
+    lifetime: Seconds = 0
     end_with_lab: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            checked_environment(self.environment)
+        except InvalidOptionError as error:
+            raise ValidationError(error.message, "environment") from None
+        for option in self.offered():
+            try:
+                option.check(option.default)
+            except InvalidOptionError as error:
+                default = f"Its default, from the other settings, is {option.default!r}. Set another default."
+                message = f"{error.message} {default}"
+                raise ValidationError({option.name: [message]}, "options") from None
 
     def maximum_of(self, group: str) -> int:
         """Return the most workers of a group in one cluster."""
@@ -98,41 +115,4 @@ def _default(option: SiteOption, own: Mapping[str, Any]) -> Any:
     return int(value) if option.type is OptionType.INT and value == int(value) else value
 
 
-def _seconds() -> fields.Float:
-    return fields.Float(validate=validate.Range(min=0))
-
-
-class DaskSettingsSchema(StrictSchema[DaskSettings]):
-    model = DaskSettings
-    image = fields.String(allow_none=True)
-    fallback_image = fields.String()
-    image_pull_policy = fields.String(allow_none=True, validate=validate.OneOf(["Always", "IfNotPresent", "Never"]))
-    image_pull_secrets = TupleField(fields.String())
-    command = TupleField(fields.String())
-    environment = fields.Dict(keys=fields.String(), values=fields.String())
-    scheduler = fields.Nested(RoleSchema)
-    worker = fields.Nested(WorkerRoleSchema)
-    worker_groups = GroupsField()
-    options = OptionsField()
-    max_clusters = fields.Integer(strict=True, validate=validate.Range(min=0))
-    max_workers = fields.Integer(strict=True, validate=validate.Range(min=0))
-    idle_timeout = _seconds()
-    client_timeout = _seconds()
-    lifetime = _seconds()
-    end_with_lab = fields.Boolean()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> DaskSettings:
-        settings = DaskSettings(**data)
-        try:
-            checked_environment(settings.environment)
-        except InvalidOptionError as error:
-            raise ValidationError(error.message, "environment") from None
-        for option in settings.offered():
-            try:
-                option.check(option.default)
-            except InvalidOptionError as error:
-                default = f"Its default, from the other settings, is {option.default!r}. Set another default."
-                message = f"{error.message} {default}"
-                raise ValidationError({option.name: [message]}, "options") from None
-        return settings
+DaskSettingsSchema: Final = schema_of(DaskSettings)
