@@ -253,11 +253,11 @@ class Held(FaultyCluster):
 
     def __init__(self, cluster, name):
         super().__init__(cluster)
-        self.name, self.calls, self.open = name, 0, asyncio.Event()
+        self.name, self.waiting, self.open = name, 0, asyncio.Event()
 
     async def create(self, manifest, resource=None):
         if manifest["kind"] == "Namespace" and manifest["metadata"]["name"] == self.name:
-            self.calls += 1
+            self.waiting += 1
             await self.open.wait()
         return await super().create(manifest, resource)
 
@@ -268,7 +268,7 @@ async def test_a_user_who_asks_for_much_holds_up_nobody_else(separated, put):
     async with separated.broker():
         many = [await put(f"eve{number}", {**NAMESPACE, "username": "eve"}) for number in range(5)]
         assert "result" in await put.answer(await put("ada", NAMESPACE))
-        assert held.calls == 1
+        assert held.waiting == 1
         held.open.set()
         assert len({(await put.answer(request))["result"] for request in many}) == 1
 

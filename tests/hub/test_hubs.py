@@ -141,7 +141,7 @@ async def test_a_deleted_user_is_retired(hub, client):
     status, _ = await hub.api("DELETE", "users/dora")
     assert status == 204
     log = hub.log.read_text()
-    assert "The storage of dora's lab ~default is gone." in log
+    assert "The storage of dora's lab ~default is deleted." in log
     assert "dora is retired." in log
 
 

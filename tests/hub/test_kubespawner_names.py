@@ -133,5 +133,5 @@ async def test_configuration_is_warned_of_once_a_hub(configured, caplog):
     (section,) = [record.message for record in caplog.records if "c.KubeSpawner is not read" in record.message]
     assert "image: Set plugins.lab.image in the settings of the service." in section
     assert "start_timeout: Set c.SpawnpennySpawner.start_timeout." in section
-    assert "nonsense: No such setting is known." in section
+    assert "nonsense: No spawner has such a setting." in section
     assert "not recognized" not in caplog.text

@@ -157,4 +157,4 @@ async def test_a_form_and_a_certificate_do_not_wait_for_a_service_that_is_silent
         with pytest.raises(RefusedError, match="does not answer") as refusal:
             await spawner.create_certs()
     assert refusal.value.code == "service_unavailable"
-    assert caplog.text.count("The service is silent") == 2
+    assert caplog.text.count("The service did not answer in time") == 2

@@ -366,9 +366,9 @@ async def test_a_file_is_refused(spawner_of, gate):
 @pytest.mark.parametrize(
     ("options", "code", "advice"),
     [
-        ({"image": "nothing"}, "option_unknown", "Choose again"),
-        ({"image": 7}, "option_invalid", "Choose again"),
-        ({"colour": "red"}, "option_unknown", "Choose again"),
+        ({"image": "nothing"}, "option_unknown", "Choose another value"),
+        ({"image": 7}, "option_invalid", "Choose another value"),
+        ({"colour": "red"}, "option_unknown", "Choose another value"),
         ({"size": "huge"}, "quota_exceeded", "something smaller"),
         ({"image": "none"}, "image_unavailable", "another image"),
         ({"image": "broken"}, "pod_crashed", "Start it again"),

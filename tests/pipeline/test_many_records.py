@@ -68,7 +68,7 @@ async def populate(site, number, kind):
         steps = [StepProgress(name, StepState.DONE, 0.1) for name in ("namespace", "quota", "lab")]
         spawn = SpawnRecord(
             lab(), f"{place:016x}", 1, SpawnRequest("s1"), "hub", now, now + 300,
-            pod=uids["Pod/lab"], uids=uids, steps=steps, log=EventLog(1), **KINDS[kind],
+            pod_uid=uids["Pod/lab"], uids=uids, steps=steps, log=EventLog(1), **KINDS[kind],
         )  # fmt: skip
         spawn.ended_at = now if spawn.phase.over else None
         for _ in range(5):

@@ -123,4 +123,4 @@ async def test_without_a_namespace_it_says_so_and_can_claim_one(tried, kube_site
 async def test_the_embedded_cluster_has_no_server_to_ask(command, right):
     answer = command("try", {**right, "cluster": "embedded"}, "--server")
     assert answer.code == 2
-    assert "--server asks a Kubernetes API server" in answer.err
+    assert "--server needs a Kubernetes API server" in answer.err
