@@ -124,7 +124,7 @@ async def test_an_idle_namespace_with_somebody_elses_object_is_kept_and_asked_ab
         assert existing["metadata"]["uid"] == site_namespace
         assert "deletionTimestamp" not in existing["metadata"]
         (kept,) = [line["why"] for line in logged() if line["event"] == "an idle namespace is kept"]
-        assert kept.endswith("is not all spawnpenny's: Secret/regcred.")
+        assert kept.endswith("not all objects in it are spawnpenny's: Secret/regcred.")
 
 
 async def test_a_commissioned_user_is_not_forgotten(embedded_site):
