@@ -32,12 +32,9 @@ test-all: export SPAWNPENNY_JUPYTERHUB5 := $(CURDIR)/$(OTHER)/bin/python
 test-all: $(READY) $(OTHER_READY) $(NODE_READY)
 	SPAWNPENNY_TEST_ALL=1 $(BIN)/pytest $(ARGS)
 
-# Tests of single modules, plugins and pages, less those that start a process or build a site (conftest.py).
-FAST := $(addprefix tests/,aio architecture auth domain kubernetes/pods pipeline plugin settings spawns) $(wildcard tests/test_*.py) \
-    tests/admin/permissions/test_fence.py tests/docs/test_docs.py plugins
-
+# Tests of single modules, plugins and pages, less those that start a process or build a site: see conftest.py.
 fast: $(READY)
-	$(BIN)/pytest -q --fast -n 2 $(FAST) $(ARGS)
+	$(BIN)/pytest -q --fast -n 2 $(ARGS)
 
 fix: $(READY)
 	$(BIN)/ruff format .

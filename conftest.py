@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent
+FAST = (
+    *(ROOT / "tests" / name for name in ("aio", "architecture", "auth", "domain", "kubernetes/pods", "pipeline")),
+    *(ROOT / "tests" / name for name in ("plugin", "settings", "spawns", "docs/test_docs.py")),
+    ROOT / "tests/admin/permissions/test_fence.py",
+    *ROOT.glob("tests/test_*.py"),
+    ROOT / "plugins",
+)
+"""Tests of single modules, plugins and pages."""
 SITES = ("apiserver", "browser", "cluster", "hub", "server", "service", "site")
 """How the names of fixtures end that start a process or build a site."""
 PROCESSES = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
@@ -18,33 +28,48 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: starts processes or builds sites; `make fast` leaves it out")
+    config.pluginmanager.register(NoProcesses())
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With ``--fast``, pass over the other folders, unless the command names them."""
+    if not config.getoption("fast"):
+        return None
+    near = any(collection_path.is_relative_to(path) or path.is_relative_to(collection_path) for path in FAST)
+    return None if near else True
+
+
+def pytest_collection_modifyitems(config, items):
     if config.getoption("fast"):
-        config.pluginmanager.register(Fast())
+        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
+        items[:] = [item for item in items if not is_slow(item)]
 
 
-class Fast:
-    """Leave out what is slow, and refuse processes, so that a new test that starts one has to be marked."""
+def is_slow(item):
+    return bool(item.get_closest_marker("slow")) or any(name.endswith(SITES) for name in item.fixturenames)
+
+
+def is_fast(item):
+    return not is_slow(item) and any(item.path.is_relative_to(path) for path in FAST)
+
+
+class NoProcesses:
+    """Refuse processes in fast tests, in every run, so that a new test that starts one has to be marked."""
 
     def __init__(self):
         self.test = None
-        sys.addaudithook(self.refuse_processes)
+        self.hooked = False
 
-    def pytest_collection_modifyitems(self, config, items):
-        slow = [
-            item
-            for item in items
-            if item.get_closest_marker("slow") or any(name.endswith(SITES) for name in item.fixturenames)
-        ]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item):
+        self.test = item.nodeid if is_fast(item) else None
+        if self.test and not self.hooked:
+            sys.addaudithook(self.refuse_processes)
+            self.hooked = True
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item):
-        self.test = item.nodeid
-        try:
-            return (yield)
-        finally:
-            self.test = None
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self):
+        self.test = None  # fixtures of slow tests may end after a fast one
 
     def refuse_processes(self, event, _):
         if event in PROCESSES and self.test:

@@ -52,6 +52,7 @@ def test_an_accepted_spawn_is_the_planned_one_with_a_cluster():
     assert spawn.stash is Spawn.of(planned, cluster).stash
 
 
+@pytest.mark.slow
 def test_a_type_checker_refuses_the_cluster_in_check(tmp_path):
     step = tmp_path / "curious.py"
     step.write_text(STEP)
