@@ -22,8 +22,8 @@ def codes():
 
 
 def test_each_code_has_advice_and_no_advice_is_for_a_code_that_is_not():
-    assert codes() - ADVICE.keys() == {"internal_error"}
-    assert ADVICE.keys() - codes() == set()
+    assert codes() - ADVICE.keys() == {"internal_error"}, "write advice in src/spawnpenny/domain/advice.py"
+    assert ADVICE.keys() - codes() == set(), "no such code: remove its advice"
     assert advice("internal_error") is None
 
 

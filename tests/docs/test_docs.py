@@ -62,10 +62,12 @@ def test_each_error_code_is_documented_with_its_status():
         for error in all_errors()
         if error.__module__.startswith(("spawnpenny.", "spawnpenny_dask.", "spawnpenny_storage."))
     ]
-    assert [error.code for error in shipped if f"`{error.code}`" not in text] == []
+    assert [error.code for error in shipped if f"`{error.code}`" not in text] == [], "docs/reference/errors.md"
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)
     statuses = {error.code: error.status for error in shipped}
-    assert [(code, status) for code, status in rows if statuses.get(code) != int(status)] == []
+    assert [(code, status) for code, status in rows if statuses.get(code) != int(status)] == [], (
+        "wrong row in errors.md"
+    )
 
 
 def test_each_route_is_documented_with_its_scopes():
@@ -75,9 +77,11 @@ def test_each_route_is_documented_with_its_scopes():
         )
     )
     for route in routes():
-        scopes = set(re.findall(r"`([a-z]+(?::\w+)?)`", rows.pop(f"{route.method} {route.path}")))
+        name = f"{route.method} {route.path}"
+        assert name in rows, "write a row in docs/reference/http-api.md"
+        scopes = set(re.findall(r"`([a-z]+(?::\w+)?)`", rows.pop(name)))
         assert scopes - route.access.own == route.access.any - route.access.own, route.path
-    assert rows == {}
+    assert rows == {}, "no such route: remove the row from docs/reference/http-api.md"
 
 
 def leaves(cls, path=()):
@@ -102,11 +106,17 @@ def test_each_setting_is_documented_and_no_other():
     documented = {
         name for row in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
     }
-    assert documented == set(leaves(Settings))
+    known = set(leaves(Settings))
+    assert known - documented == set(), "write a row in docs/reference/settings.md"
+    assert documented - known == set(), "no such setting: remove the row from docs/reference/settings.md"
 
 
 def test_the_settings_page_shows_the_defaults():
-    shown = make_settings(yaml.safe_load(blocks("docs/reference/settings.md", "yaml")[0]))
+    data = yaml.safe_load(blocks("docs/reference/settings.md", "yaml")[0])
+    for name in leaves(Settings):
+        section, _, key = name.partition(".")
+        assert "<" in key or key in ("", *data[section]), f"{name}: write its default at the top of the settings page"
+    shown = make_settings(data)
     assert dataclasses.replace(shown, tokens={}, plugins={}) == dataclasses.replace(Settings(), plugins={})
 
 
