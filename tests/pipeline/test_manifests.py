@@ -91,7 +91,8 @@ def check_golden(name, sent):
     if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(sent, sort_keys=True, allow_unicode=True))
-    assert sent == yaml.safe_load(path.read_text()), name
+    again = f"{name}: if this is right, SPAWNPENNY_GOLDEN=write writes the file anew"
+    assert sent == yaml.safe_load(path.read_text()), again
 
 
 async def test_the_api_server_stores_all_that_was_sent(created):

@@ -39,7 +39,7 @@ def test_the_permissions_of_the_standard_settings_are_as_the_golden_files_say(ca
     if os.environ.get("SPAWNPENNY_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(printed)
-    assert printed == path.read_text()
+    assert printed == path.read_text(), "if this is right, SPAWNPENNY_GOLDEN=write writes the file anew"
 
 
 def test_the_json_says_what_the_yaml_does(capsys):
