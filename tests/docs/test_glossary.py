@@ -13,14 +13,6 @@ ENTRIES = re.findall(
     TEXT.partition("\n## Terms\n")[2].partition("\n## ")[0] + "\n",
     re.MULTILINE | re.DOTALL,
 )
-# Agreed names that the code gets with the rename; remove a name here when it is there.
-AGREED = {
-    "Budget",
-    "DaskCluster",
-    "spawn_id",
-    "uid_verified",
-    "writer_id",
-}
 
 
 def names_in_code():
@@ -47,5 +39,5 @@ def test_the_names_of_the_terms_are_names_in_the_code():
     files = [path for folder in ("src", "plugins") for path in (ROOT / folder).rglob("*.py")]
     code = "\n".join(f"{path.relative_to(ROOT)}\n{path.read_text(encoding='utf-8')}" for path in files)
     names = set(names_in_code())
-    assert names >= AGREED
-    assert [name for name in sorted(names - AGREED) if not re.search(rf"(?<![A-Za-z]){re.escape(name)}", code)] == []
+    assert len(names) > 100
+    assert [name for name in sorted(names) if not re.search(rf"(?<![A-Za-z]){re.escape(name)}", code)] == []

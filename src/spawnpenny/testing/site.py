@@ -85,7 +85,7 @@ class Site:
         return f"{self.settings.namespaces.prefix}{user}"
 
     async def objects(self, *kinds: str, user: str = "ada", spawn: str | None = None) -> dict[str, Manifest]:
-        """Return what is in a user's namespace, by ``Kind/name``; with ``spawn`` only what carries that mark."""
+        """Return what is in a user's namespace, by ``Kind/name``; with ``spawn`` only what has that spawn id."""
         desired = {**labels.ours(self.settings.installation), **({labels.SPAWN: spawn} if spawn else {})}
         found: dict[str, Manifest] = {}
         for kind in kinds or ("Pod", "Secret", "Service", "ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy"):

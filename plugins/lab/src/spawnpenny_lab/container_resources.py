@@ -14,7 +14,7 @@ def wrong_resources(data: Mapping[str, Any]) -> dict[str, str]:
     pod = data.get("extra_pod_config", {})
     if pod.get("resources"):
         errors["extra_pod_config"] = (
-            "resources: those of a whole pod are in no quota, and the lab is not told of them. Write cpu_limit, "
+            "resources: those of a whole pod are in no quota, and the lab does not see them. Write cpu_limit, "
             "mem_limit, cpu_guarantee and mem_guarantee, and resources for each further container."
         )
     further = {"limits": data.get("extra_resource_limits", {}), "requests": data.get("extra_resource_guarantees", {})}

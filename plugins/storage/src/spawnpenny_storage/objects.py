@@ -17,7 +17,7 @@ def claim_name(spawn: PlannedSpawn, settings: StorageSettings) -> str:
 
 
 def claim(spawn: PlannedSpawn, settings: StorageSettings) -> Manifest:
-    """Return the claim of a lab, or of its user: one that carries the lab's mark is that lab's alone."""
+    """Return the claim of a lab, or of its user: one with the lab's label is that lab's alone."""
     labels = {"app": "jupyterhub", "component": "singleuser-storage", "hub.jupyter.org/username": spawn.names.user}
     annotations = expand_all(settings.extra_annotations, spawn.fields)
     if settings.per == "lab":
@@ -34,7 +34,7 @@ def claim(spawn: PlannedSpawn, settings: StorageSettings) -> Manifest:
 
 
 def owner(spawn: PlannedSpawn, settings: StorageSettings) -> dict[str, str]:
-    """Return the label that says whose a claim is, beside the marks that it is ours and the user's."""
+    """Return the label that says whose a claim is, beside the ownership labels."""
     return {LAB_LABEL: spawn.names.lab} if settings.per == "lab" else {}
 
 
