@@ -159,9 +159,7 @@ GATEWAY: Final = (
             200: Answer("The cluster.", ReportView),
             **_COMMON,
             **_UNKNOWN,
-            409: Answer(
-                "With `wait`: the cluster has failed or ended, or is being stopped, and why.", GatewayErrorView
-            ),
+            409: Answer("A request that waits: why the cluster has failed or ended, or is stopping.", GatewayErrorView),
         },
         query=ClusterQuerySchema,
         problems=False,
