@@ -32,7 +32,7 @@ hypothesis.settings.register_profile("tests", derandomize=True, deadline=None, d
 hypothesis.settings.load_profile("tests")
 
 LONGEST = (
-    *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/pipeline"),
+    *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/spawns"),
     *("tests/clients", "tests/dask", "tests/hub", "tests/admin/permissions"),
 )
 
