@@ -33,7 +33,7 @@ hypothesis.settings.load_profile("tests")
 
 LONGEST = (
     *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/spawns"),
-    *("tests/clients", "tests/dask", "tests/hub", "tests/admin/permissions"),
+    *("tests/pipeline", "tests/clients", "tests/dask", "tests/hub", "tests/admin/permissions"),
 )
 
 
