@@ -21,7 +21,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.spawns.spawn_record import SpawnRecord
 from spawnpenny.testing.site import lab, make_site, settled
 
-VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
+VICTIM = Path(__file__).parents[1] / "spawns" / "victim.py"
 CALLS = {"spawn": 10, "beside": 4, "stop": 4}
 PARALLEL = 6
 """The number of processes at once."""

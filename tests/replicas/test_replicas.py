@@ -17,7 +17,7 @@ from spawnpenny.replicas.errors import ElsewhereError, ReplicaFencedError
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import lab, settled, start, stop
 
-VICTIM = Path(__file__).parents[1] / "pipeline" / "victim.py"
+VICTIM = Path(__file__).parents[1] / "spawns" / "victim.py"
 
 
 async def test_a_user_is_looked_after_by_the_replica_that_took_the_first_start(site):
