@@ -116,6 +116,7 @@ class Household:
 
     async def end(self, replica):
         self.replicas.remove(replica)
+        self.let_go()  # a replica that stops waits for its calls, and this cluster would hold them for ever
         async with asyncio.timeout(PATIENCE):
             await replica.stop()
 

@@ -174,9 +174,10 @@ class Fault:
             await replica.cluster.silence()
 
         async def hold(call):
-            held = asyncio.Event()
-            household.held.append(held)
-            await held.wait()
+            if replica in household.replicas:
+                held = asyncio.Event()
+                household.held.append(held)
+                await held.wait()
 
         replica.cluster.arm(self.at, **{self.when: {"fail": fail, "die": kill, "hold": hold}[self.how]})
 
