@@ -241,7 +241,7 @@ async def test_a_start_that_another_one_replaces_says_so(begin, url, hub):
     await hub.start_lab("ada", start="other", replace=True)
     _, err = await process.communicate()
     assert process.returncode == 1
-    assert err.decode().splitlines()[-1] == "Another start took the place of this one."
+    assert err.decode().splitlines()[-1] == "Another start has replaced this one."
 
 
 async def test_what_does_not_fit_is_refused_with_the_numbers(command):

@@ -168,7 +168,14 @@ print(sorted(name for name in sys.modules if name.startswith("spawnpenny.")))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     *shown, modules = done.stdout.splitlines()
-    assert modules == str(["spawnpenny.cli", "spawnpenny.cli.command", "spawnpenny.cli.exits", "spawnpenny.errors"])
+    loaded = (
+        "spawnpenny.advice",
+        "spawnpenny.cli",
+        "spawnpenny.cli.command",
+        "spawnpenny.cli.exits",
+        "spawnpenny.errors",
+    )
+    assert modules == str([*loaded])
     listed = dict(line.split(maxsplit=1) for line in shown[shown.index("Commands:") + 1 :])
     assert listed == {name: found.get_short_help_str(len(listed[name])) for name, found in command.commands.items()}
 
