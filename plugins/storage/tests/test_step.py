@@ -167,7 +167,7 @@ async def test_a_claim_that_is_being_deleted_is_waited_for(kube_site):
         old = await kube_site.cluster.patch(ref, {"metadata": {"finalizers": [HOLD]}})
         await kube_site.cluster.delete(ref)
         run = await start(service, "again")
-        await until_notified(run, "Waiting for the volume claim claim-ada to go")
+        await until_notified(run, "The volume claim claim-ada is being deleted.")
         await kube_site.cluster.patch(ref, {"metadata": {"finalizers": []}})
         assert (await settled(run)).record.phase is Phase.RUNNING
         assert (await kube_site.cluster.read(ref))["metadata"]["uid"] != old["metadata"]["uid"]

@@ -90,7 +90,7 @@ class StorageStep(Step):
             self._refuse_foreign(spawn, existing)
             if "deletionTimestamp" not in existing["metadata"]:
                 return existing
-            spawn.notify(f"The volume claim {name} is being deleted. Waiting for that to create it again.")
+            spawn.notify(f"The volume claim {name} is being deleted. The lab waits until it is gone.")
             await self._gone(spawn, existing)
         return await spawn.cluster.ensure(desired, patch=False)
 
