@@ -20,10 +20,7 @@ from spawnpenny.domain.spawns import Desired, Key, Scale, SpawnRequest
 from spawnpenny.domain.users import User
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError, UserConflictError
 from spawnpenny.spawns.active import ActiveSpawn
-from spawnpenny.spawns.admission import (
-    conflict,
-    demand_up,
-)
+from spawnpenny.spawns.admission import conflict, demand_up
 from spawnpenny.spawns.callers import refuse_foreign
 from spawnpenny.spawns.deletion import (
     COMMISSIONING,
