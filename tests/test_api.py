@@ -65,6 +65,7 @@ def test_the_api_is_as_it_was():
         "Manifest",
         "Names",
         "NotReadyError",
+        "OptionSource",
         "OptionType",
         "Phase",
         "PlannedSpawn",

@@ -52,6 +52,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "forbidden": _CREDENTIALS,
     "foreign_start": "Stop it where it was started, then start it here. An administrator can stop it, too.",
     "image_unavailable": "Choose another image, or check the name that you wrote. Otherwise, tell an administrator.",
+    "kind_not_loaded": "Tell an administrator: the plugin that provides it is not loaded.",
     "lab_not_found": "Start it, or list your labs to check the name.",
     "lifecycle_hook_failed": (
         "Start it again; if that does not help, tell an administrator: a start command of the site fails."
@@ -68,6 +69,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "not_ours": _ADMINISTRATOR,
     "not_ready": "Try again in a few seconds.",
     "not_running": "Wait until it runs, or start another one.",
+    "not_scalable": "Start one of a kind with workers, such as a Dask cluster.",
     "option_invalid": _CHOOSE,
     "option_unknown": _CHOOSE,
     "out_of_memory": "Start it again with more memory, or load less data at once.",

@@ -18,6 +18,7 @@ from spawnpenny.domain.contract import (
 )
 from spawnpenny.domain.events import Event, EventType, Severity
 from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
+from spawnpenny.domain.kinds import Kind, OptionSource
 from spawnpenny.domain.kubernetes_types import unknown_key
 from spawnpenny.domain.labels import LAB as LAB_LABEL
 from spawnpenny.domain.labels import PART, WORKER_GROUP, labels_fault
@@ -27,7 +28,7 @@ from spawnpenny.domain.overlay import overlaid
 from spawnpenny.domain.pod_resources import pod_limits, resources_fault
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import DEFAULT_GROUP, Caller, Key, Kind, Phase, Scale, Tls
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Caller, Key, Phase, Scale, Tls
 from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
 from spawnpenny.domain.users import MAX_ID, Group, User
 from spawnpenny.domain.worker_groups import WorkerGroup
@@ -105,6 +106,7 @@ __all__ = [
     "Manifest",
     "Names",
     "NotReadyError",
+    "OptionSource",
     "OptionType",
     "Phase",
     "PlannedSpawn",

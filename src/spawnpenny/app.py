@@ -26,6 +26,7 @@ from spawnpenny.serving.server import CONNECTIONS, connections_of
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
 from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.health import get_metrics
+from spawnpenny.web.labs import lab_gauges
 from spawnpenny.web.metrics.broker import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.access_log import access_log, put_headers
@@ -122,7 +123,7 @@ async def _running(
         app[SERVICE] = await stack.enter_async_context(
             run_service(settings, plugins, cluster, counted, supervisor=supervisor)
         )
-        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], cluster_gauges)
+        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], lab_gauges, cluster_gauges)
         yield
 
 

@@ -108,7 +108,7 @@ async def run_service(
     maintenance = Maintenance(service_context, user_registry, plugins.steps, adoption.record_again)
     spawns, lab_tokens = (
         Spawns(service_context, user_registry, tasks),
-        LabTokens(service_context.pods, settings.installation),
+        LabTokens(service_context.pods, settings.installation, plugins.kinds.with_lab_token),
     )
 
     def silence() -> float:

@@ -46,14 +46,38 @@ def test_the_pipeline_is_printed_with_its_order_and_its_reasons(capsys):
     assert "ignored" not in output
 
 
+WELCOME = """
+from spawnpenny.api import Step, hookimpl
+
+class Welcome(Step):
+    name, scope, before = "welcome", "user", frozenset({"lab", "dask"})
+
+@hookimpl
+def spawnpenny_steps():
+    return [Welcome()]
+"""
+
+
+@pytest.fixture
+def welcome(tmp_path, monkeypatch):
+    """Install a site's plugin with a step before labs and Dask clusters."""
+    info = tmp_path / "site_welcome-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: site-welcome\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[spawnpenny]\nwelcome = site_welcome\n")
+    (tmp_path / "site_welcome.py").write_text(WELCOME)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("welcome")
 def test_what_is_ignored_is_printed_and_who_names_it_when_asked_for(capsys, settings):
-    without = settings("plugins: {namespace: {}, quota: {}, user: {}, lab: {}}")
+    without = settings("plugins: {namespace: {}, quota: {}, user: {}, lab: {}, welcome: {}}")
     assert run(["pipeline", "--settings", without]) == 0
     output = capsys.readouterr().out
     assert "ignored, as no loaded plugin has it: dask" in output
-    assert "quota says before dask" not in output
+    assert "welcome says before dask" not in output
     assert run(["pipeline", "--all", "--settings", without]) == 0
-    assert "ignored: quota says before dask, which no loaded plugin has" in capsys.readouterr().out
+    assert "ignored: welcome says before dask, which no loaded plugin has" in capsys.readouterr().out
 
 
 def test_the_pipeline_of_another_kind_is_printed(capsys):

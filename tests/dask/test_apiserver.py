@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Key, Phase, Scale
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.replicas.ownership import record_name
 from spawnpenny.testing.killable import KillableCluster
@@ -43,7 +43,7 @@ class Clusters:
 
     async def scale(self, user, name, count):
         """Scale one: it is durable when this returns."""
-        scaled = await self.service.spawns.scale(user, Key(Kind.DASK, name), Scale(count))
+        scaled = await self.service.spawns.scale(user, Key("dask", name), Scale(count))
         assert (scaled.scale.count, scaled.refusal) == (count, None)
 
     async def until(self, user, name, count, without=frozenset()):
@@ -77,7 +77,7 @@ class Clusters:
         assert await self.site.objects(user=user, spawn=run.record.id) == {}
 
     async def stop(self, user, name):
-        await (await self.service.spawns.stop(user, Key(Kind.DASK, name))).until_gone()
+        await (await self.service.spawns.stop(user, Key("dask", name))).until_gone()
 
     def workers(self, user, name):
         spawn_id = self.run(user, name).record.id
@@ -88,7 +88,7 @@ class Clusters:
         ]
 
     def run(self, user, name):
-        return self.service.spawns.find(user, Key(Kind.DASK, name))
+        return self.service.spawns.find(user, Key("dask", name))
 
 
 def runs(pod):

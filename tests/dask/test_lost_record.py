@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Caller, Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Caller, Key, Phase, Scale
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start, start_cluster
 
-C1 = Key(Kind.DASK, "c1")
+C1 = Key("dask", "c1")
 
 
 async def test_a_cluster_of_a_lost_record_keeps_its_workers_and_its_image(kube_site, hollow_schedulers):

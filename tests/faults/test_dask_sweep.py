@@ -11,14 +11,14 @@ import os
 import pytest
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Key, Phase, Scale
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start, start_cluster
 from tests.kit.fault_proxy import changes
 from tests.kit.proxy_faults import Cut, Delay, Drop, Lose, Refuse, Reset
 
-CLUSTER = Key(Kind.DASK, "c1")
+CLUSTER = Key("dask", "c1")
 MISCHIEFS = {
     "drop": Drop(),
     "delay-beyond-patience": Delay(1.5),

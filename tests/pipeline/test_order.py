@@ -6,9 +6,9 @@ from itertools import permutations
 
 import pytest
 
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
 from spawnpenny.pipeline.order import order
+from spawnpenny.pipeline.validation import check_kinds
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.model import Settings
 
@@ -19,7 +19,7 @@ def names(ordered):
 
 def refusal(steps, **more):
     with pytest.raises(PluginError) as refused:
-        order(steps, Kind.LAB, **more)
+        order(steps, "lab", **more)
     return str(refused.value)
 
 
@@ -31,34 +31,34 @@ def test_any_order_of_registration_gives_one_order(make_step):
         make_step("namespace"),
         make_step("welcome", after=["quota"]),
     ]
-    orders = {order(permutation, Kind.LAB) for permutation in permutations(steps)}
+    orders = {order(permutation, "lab") for permutation in permutations(steps)}
     assert len(orders) == 1
     assert names(orders.pop()) == ["namespace", "quota", "lab.secret", "welcome", "lab.pod"]
 
 
 def test_independent_steps_share_a_wave_by_name(make_step):
-    ordered = order([make_step("b"), make_step("c", needs=["a"]), make_step("a")], Kind.LAB)
+    ordered = order([make_step("b"), make_step("c", needs=["a"]), make_step("a")], "lab")
     assert ordered.waves == (("a", "b"), ("c",))
 
 
 @pytest.mark.parametrize("word", ["needs", "after"])
 def test_a_family_is_each_step_of_it(make_step, word):
     steps = [make_step("a", **{word: ["lab"]}), make_step("lab.x"), make_step("lab.y"), make_step("label")]
-    assert order(steps, Kind.LAB).predecessors("a") == {"lab.x", "lab.y"}
+    assert order(steps, "lab").predecessors("a") == {"lab.x", "lab.y"}
 
 
 def test_a_step_may_come_before_its_own_family(make_step):
-    assert names(order([make_step("lab.x"), make_step("lab.y", before=["lab"])], Kind.LAB)) == ["lab.y", "lab.x"]
+    assert names(order([make_step("lab.x"), make_step("lab.y", before=["lab"])], "lab")) == ["lab.y", "lab.x"]
 
 
 def test_a_soft_name_that_nobody_has_is_listed_and_orders_nothing(make_step):
-    ordered = order([make_step("a", after=["b"], before=["c"]), make_step("b", kinds=["dask"])], Kind.LAB)
+    ordered = order([make_step("a", after=["b"], before=["c"]), make_step("b", kinds=["dask"])], "lab")
     assert ordered.unknown == (("a", "before", "c"),)
     assert ordered.edges == ()
 
 
 def test_steps_of_other_kinds_are_left_out(make_step):
-    assert names(order([make_step("a"), make_step("b", kinds=["user"])], Kind.LAB)) == ["a"]
+    assert names(order([make_step("a"), make_step("b", kinds=["user"])], "lab")) == ["a"]
 
 
 def test_an_unmet_need_names_the_step_its_plugin_and_the_need(make_step):
@@ -90,8 +90,51 @@ def test_a_user_step_with_a_revert_is_refused(make_step):
     assert "may not have a revert" in refusal([make_step("a", revert=True)])
 
 
-def test_a_kind_that_there_is_not_is_refused(make_step):
-    assert "names unknown kinds: labb" in refusal([make_step("a", kinds=["lab", "labb"])])
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (["lab", "labs"], "names unknown kinds: labs. Did you mean lab?"),
+        (["notebook"], "names unknown kinds: notebook. The kinds are lab, dask."),
+    ],
+)
+def test_a_kind_that_there_is_not_is_refused(make_step, kinds, message):
+    with pytest.raises(PluginError) as refused:
+        check_kinds([make_step("a", kinds=kinds)], {"a": "mine"}, ("lab", "dask"), set())
+    assert refused.value.message == f"The step 'a' (class Made of plugin 'mine') {message}"
+
+
+@pytest.mark.parametrize("kinds", [["lab", "notebook"], ["ray"], []])
+def test_a_step_may_name_kinds_of_plugins_that_are_not_loaded(make_step, kinds):
+    check_kinds([make_step("a", kinds=kinds)], {}, ("lab", "dask"), {"ray"})
+
+
+def test_a_step_without_kinds_is_part_of_all_of_them_but_user(make_step):
+    shared, commissions = make_step("shared"), make_step("commissions")
+    type(shared).kinds = type(commissions).kinds = None
+    type(commissions).commissions = True
+    assert [names(order([shared, commissions], kind)) for kind in ("lab", "ray", "user")] == [
+        ["commissions", "shared"],
+        ["commissions", "shared"],
+        ["commissions"],
+    ]
+
+
+def test_a_name_weighs_more_than_a_star(make_step):
+    steps = [
+        make_step("quota", before=["*"]),
+        make_step("lab.pod", "spawn"),
+        make_step("first", "spawn", before=["files"]),
+        make_step("files", before=["quota"]),
+    ]
+    assert names(order(steps, "lab")) == ["first", "files", "quota", "lab.pod"]
+
+
+def test_a_star_stands_for_the_spawn_steps_of_any_kind(make_step):
+    steps = [make_step("z", before=["*"]), make_step("ray.pod", "spawn", kinds=["ray"]), make_step("a", kinds=["ray"])]
+    type(steps[0]).kinds = None
+    ordered = order(steps, "ray")
+    assert (ordered.waves, ordered.why("ray.pod")) == ((("a", "z"), ("ray.pod",)), ["z says before ray.pod"])
+    assert order(steps, "lab").unknown == ()
 
 
 @pytest.mark.parametrize("scope", ["users", "Spawn", None])
@@ -112,20 +155,20 @@ def test_a_string_where_a_set_of_names_belongs_is_refused(make_step):
 
 def test_why_says_which_declarations_put_a_step_where_it_is(make_step):
     steps = [make_step("n"), make_step("q", before=["p"]), make_step("z"), make_step("p", needs=["n"], after=["z"])]
-    assert order(steps, Kind.LAB).why("p") == ["needs n", "q says before p", "after z"]
+    assert order(steps, "lab").why("p") == ["needs n", "q says before p", "after z"]
 
 
 def test_the_standard_pipelines_are_as_they_were():
     pipelines = load_plugins(Settings()).pipelines
-    assert pipelines[Kind.LAB].waves == (
+    assert pipelines["lab"].waves == (
         ("namespace", "user.provision"),
         ("network", "quota", "user.files"),
         ("lab.secret",),
         ("lab.pod",),
     )
-    assert pipelines[Kind.USER].waves == (("user.provision",),)
+    assert pipelines["user"].waves == (("user.provision",),)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ["lab", "dask", "user"])
 def test_of_the_standard_pipelines_only_dask_is_not_known_yet(kind):
     assert {name for _, _, name in load_plugins(Settings()).pipelines[kind].unknown} <= {"dask"}

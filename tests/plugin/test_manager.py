@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spawnpenny.api import Event, EventType, FormChoice, FormField, Key, Kind, SettingsError, Step, hookimpl
+from spawnpenny.api import Event, EventType, FormChoice, FormField, Key, SettingsError, Step, hookimpl
 from spawnpenny.errors import PluginError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
@@ -114,7 +114,7 @@ def test_steps_that_are_none_are_reported_with_their_plugin(nonsense):
     assert message == "The hook spawnpenny_steps of the plugin 'mine' has to return a list of Step objects."
 
 
-@pytest.mark.parametrize("missing", ["name", "kinds", "scope"])
+@pytest.mark.parametrize("missing", ["name", "scope"])
 def test_a_step_that_lacks_an_attribute_is_reported_with_its_plugin_and_class(missing):
     given = {"name": "vault", "kinds": frozenset({"lab"}), "scope": "user"}
     vault = type("Vault", (Step,), {key: value for key, value in given.items() if key != missing})
@@ -168,7 +168,7 @@ def test_an_observer_that_raises_harms_no_other():
     plugins = load_plugins(
         Settings(), extra={"a": observer(seen.append), "b": observer(int), "c": observer(seen.append)}
     )
-    plugins.observe("ada", Key(Kind.LAB, "x"), Event("1-1", EventType.INFO, 0.0, "hello"))
+    plugins.observe("ada", Key("lab", "x"), Event("1-1", EventType.INFO, 0.0, "hello"))
     assert seen == ["hello", "hello"]
 
 

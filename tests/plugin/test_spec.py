@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from spawnpenny.api import Credentials, Event, EventType, Group, Key, Kind, User
+from spawnpenny.api import Credentials, Event, EventType, Group, Key, User
 from spawnpenny.plugin import spec as plugin_spec
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.model import Settings
@@ -48,9 +48,22 @@ def test_the_example_of_steps_makes_what_it_shows(example, spawn):
 
 
 def test_the_example_of_steps_stands_between_namespace_and_lab(example):
-    pipeline = example("spawnpenny_steps").pipelines[Kind.LAB]
+    pipeline = example("spawnpenny_steps").pipelines["lab"]
     assert pipeline.depends("welcome", "namespace")
     assert pipeline.depends("lab.secret", "welcome")
+
+
+def test_the_example_of_kinds_declares_one_that_no_step_provides_yet(example):
+    plugins = example("spawnpenny_kinds")
+    assert plugins.kinds.describe(Key("ray", "r1")) == "Ray cluster 'r1'"
+    assert [step.name for step in plugins.pipelines["ray"].steps] == [
+        "namespace",
+        "user.provision",
+        "network",
+        "quota",
+        "user.files",
+    ]
+    assert not plugins.provides("ray")
 
 
 def test_the_example_of_a_pod_patch_is_merged(example, spawn):
@@ -76,5 +89,5 @@ def test_the_example_of_a_form_is_for_the_user(example):
 
 def test_the_example_of_an_observer_tells_of_a_failure(example, capsys):
     failed = Event("1-1", EventType.PHASE, 0.0, "no room", phase="failed")
-    example("spawnpenny_observe").observe("ada", Key(Kind.LAB, "x"), failed)
+    example("spawnpenny_observe").observe("ada", Key("lab", "x"), failed)
     assert capsys.readouterr().out == "ada's lab/x failed: no room\n"

@@ -7,7 +7,6 @@ import base64
 
 import pytest
 
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.testing.behaviours import make_status, terminated
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start, start_cluster
@@ -88,9 +87,7 @@ async def test_a_lab_whose_address_stays_costs_no_call(kube_site, hollow_node, c
 async def test_a_faulty_url_of_a_plugin_ends_no_watching(kube_site, hollow_node, monkeypatch):
     async with kube_site.service() as service:
         run = await settled(await start(service))
-        step = next(
-            step for step in service.service_context.plugins.pipelines[Kind.LAB].steps if step.name == "lab.pod"
-        )
+        step = next(step for step in service.service_context.plugins.pipelines["lab"].steps if step.name == "lab.pod")
         with monkeypatch.context() as broken:
             broken.setattr(type(step), "url", lambda *_: 1 / 0)
             await move(kube_site, hollow_node, "10.9.9.8")

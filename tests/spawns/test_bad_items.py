@@ -12,7 +12,7 @@ import structlog
 from spawnpenny.aio.supervisor import Supervisor
 from spawnpenny.broker.requests import BrokerRequest, request_map
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Kind, Phase
+from spawnpenny.domain.spawns import Phase
 from spawnpenny.kubernetes.informer import Informer
 from spawnpenny.kubernetes.interface import Ref
 from spawnpenny.kubernetes.kinds import resource_of
@@ -106,7 +106,7 @@ async def test_records_with_a_wrong_value_anywhere_harm_their_own_users_alone(em
     async with embedded_site.service() as service:
         assert service.spawns.find("bob", lab()).record.phase is Phase.RUNNING
         assert (await settled(await start(service, user="new"))).record.phase is Phase.RUNNING
-        listed = [account.username for account, _ in service.spawns.all(Kind.LAB)]
+        listed = [account.username for account, _ in service.spawns.all("lab")]
         assert {"bob", "good", "new"} <= set(listed)
         await service.maintenance.run_once()
         refused = set(service.spawns.unknown())

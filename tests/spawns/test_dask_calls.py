@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Key, Phase, Scale
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
-C1 = Key(Kind.DASK, "c1")
+C1 = Key("dask", "c1")
 RECORD = {"update secrets": 1}
 
 
@@ -62,7 +62,7 @@ async def test_the_calls_of_a_cluster_from_its_start_to_its_end(dask_site, hollo
             await until_workers(service, hollow_schedulers, dask_site, 5)
         with counted() as nothing_to_do:
             await until_looked_at(service, hollow_schedulers, dask_site)
-            assert [run.record.scale.count for _, run in service.spawns.all(Kind.DASK)] == [5]
+            assert [run.record.scale.count for _, run in service.spawns.all("dask")] == [5]
         with counted() as stopped:
             await (await service.spawns.stop("ada", C1)).until_gone()
         with counted() as again:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Key, Phase, Scale
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start_cluster
 
 VICTIM = Path(__file__).with_name("victim.py")
-CLUSTER = Key(Kind.DASK, "c1")
+CLUSTER = Key("dask", "c1")
 WORKS = {
     "make_cluster": 7,  # record, Secret, scheduler, record; the scale's record, two workers
     "stop_cluster": 6,  # record, three pods, Secret, record

@@ -8,7 +8,7 @@ import pytest
 
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Caller, Key, Kind, SpawnRequest
+from spawnpenny.domain.spawns import Caller, Key, SpawnRequest
 from spawnpenny.domain.users import Group, User
 from spawnpenny.spawns.origin import origin_of, read_origin
 from spawnpenny.spawns.record import UserRecord
@@ -17,7 +17,7 @@ from spawnpenny.spawns.spawn_record import SpawnRecord
 USER = UserRecord(User("ada", 2001, 2001, (Group("physics", 3001),)), "", commissioned=True, uid_verified=True)
 CALLER = Caller("~default", "5f0c", "python:3.12")
 REQUEST = SpawnRequest("s1", {"size": "small"}, caller=CALLER, client="hub-1")
-RECORD = SpawnRecord(Key(Kind.DASK, "c1"), "7a", 3, REQUEST, "ada", 1000.0, 1300.0, started_as_user=True)
+RECORD = SpawnRecord(Key("dask", "c1"), "7a", 3, REQUEST, "ada", 1000.0, 1300.0, started_as_user=True)
 EARLIER = {
     "by": "ada",
     "caller": {"image": "python:3.12", "lab": "~default", "spawn": "5f0c"},

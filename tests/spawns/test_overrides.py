@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from spawnpenny.api import hookimpl
-from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.testing.site import settled, start_cluster
 
 
@@ -21,7 +21,7 @@ async def test_it_is_in_the_pods_and_counts_against_the_quota(kube_site, hollow_
         cores = {}
         for user, most in (("ada", 2), ("bob", 7)):
             await settled(await start_cluster(service, "c1", user=user))
-            scaled = await service.spawns.scale(user, Key(Kind.DASK, "c1"), Scale(9))
+            scaled = await service.spawns.scale(user, Key("dask", "c1"), Scale(9))
             assert scaled.scale.count == most
             with service.service_context.pods.subscribe() as changes:
                 while len(found := workers(service, kube_site.namespace(user))) < most:

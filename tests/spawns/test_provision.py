@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from spawnpenny.broker.orders import OrdersFile
-from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.spawns import Key, Phase
 from spawnpenny.domain.users import Group, User
 from spawnpenny.errors import SettingsError
 from spawnpenny.testing.behaviours import Fail, Hold
 from spawnpenny.testing.site import HUB, settled, start, stop
 
-USER = Key(Kind.USER, "")
+USER = Key("user", "")
 ADA = User("ada", 2001, 2001, (Group("physics", 3001),))
 
 

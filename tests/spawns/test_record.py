@@ -20,7 +20,6 @@ from spawnpenny.domain.spawns import (
     Caller,
     Desired,
     Key,
-    Kind,
     Phase,
     Reason,
     Scale,
@@ -46,7 +45,7 @@ NUMBERS = st.integers(0, 2**31)
 TIMES = st.floats(0, 1e11)
 SPAWNS = st.builds(
     SpawnRecord,
-    key=st.builds(Key, st.sampled_from(Kind), WORDS),
+    key=st.builds(Key, st.sampled_from(["lab", "dask", "user", "ray"]), WORDS),
     id=WORDS,
     generation=st.just(7),
     request=st.builds(
@@ -143,7 +142,7 @@ def full_spawn(name):
     env["SPAWNPENNY_TOKEN"] = "t" * 150
     caller = Caller("é" * 63, "i" * 16, "n" * 255)
     request = SpawnRequest("s" * 64, filled('"', MAX_OPTIONS_BYTES), env, tls=tls, caller=caller)
-    spawn = SpawnRecord(Key(Kind.LAB, name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, resources=Resources(labs=1))
+    spawn = SpawnRecord(Key("lab", name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, resources=Resources(labs=1))
     spawn.log = EventLog(1)
     for _ in range(spawns.MAX_EVENTS):
         spawn.log.add(EventType.STEP, 1e9, "😀" * 500, step="a.step.with.a.name", state="running")

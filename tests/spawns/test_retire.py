@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from spawnpenny.api import Step, hookimpl
-from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.spawns import Key, Phase
 from spawnpenny.domain.users import User
 from spawnpenny.errors import UserConflictError
 from spawnpenny.testing.site import HUB, settled, start, stop
 
 ADA = User("ada", 2001, 2001)
-USER = Key(Kind.USER, "")
+USER = Key("user", "")
 
 
 @pytest.fixture

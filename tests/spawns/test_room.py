@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Key, Phase, Scale
 from spawnpenny.errors import QuotaExceededError
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import lab, settled, start, start_cluster
@@ -93,11 +93,11 @@ async def test_workers_of_one_cluster_wait_for_another_that_ends(kube_site, holl
     }
     async with kube_site.service() as service:
         await settled(await start_cluster(service, "c1"))
-        await service.spawns.scale("ada", Key(Kind.DASK, "c1"), Scale(3))
+        await service.spawns.scale("ada", Key("dask", "c1"), Scale(3))
         await pods(service, kube_site, 4)
-        await service.spawns.stop("ada", Key(Kind.DASK, "c1"))
+        await service.spawns.stop("ada", Key("dask", "c1"))
         two = await start_cluster(service, "c2")
-        scaled = await service.spawns.scale("ada", Key(Kind.DASK, "c2"), Scale(3))
+        scaled = await service.spawns.scale("ada", Key("dask", "c2"), Scale(3))
         assert (scaled.scale.count, scaled.refusal) == (3, None)
         await settled(two)
         assert two.record.phase is Phase.RUNNING, two.record.reason

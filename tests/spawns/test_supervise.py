@@ -9,9 +9,10 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from spawnpenny_dask import spawnpenny_kinds
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, SpawnError, Step, allow, hookimpl
-from spawnpenny.domain.spawns import Key, Kind, Phase, Scale
+from spawnpenny.domain.spawns import Key, Phase, Scale
 from spawnpenny.errors import InvalidOptionError, UnknownOptionError
 from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.spawns.errors import SpawnNotRunningError
@@ -22,7 +23,7 @@ from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
-CLUSTER = Key(Kind.DASK, "c1")
+CLUSTER = Key("dask", "c1")
 
 
 class OverError(SpawnError):
@@ -115,7 +116,11 @@ def herd(any_site):
             ClusterOption("environment", OptionType.MAPPING, {}, secret=True),
         ]
 
-    hooks = {"spawnpenny_steps": spawnpenny_steps, "spawnpenny_cluster_options": spawnpenny_cluster_options}
+    hooks = {
+        "spawnpenny_kinds": spawnpenny_kinds,
+        "spawnpenny_steps": spawnpenny_steps,
+        "spawnpenny_cluster_options": spawnpenny_cluster_options,
+    }
     any_site.plugins = {"herd": SimpleNamespace(**hooks)}
     any_site.data["plugins"]["quota"] = {"cpu": 6}
     return step
@@ -142,7 +147,7 @@ async def test_it_is_scaled_cut_to_the_budget_and_gone_when_it_is_stopped(any_si
         assert scaled.refusal.facts == {"resource": "cpu", "asked": "100", "used": "0", "limit": "6"}
         scaled = await service.spawns.scale("ada", CLUSTER, Scale(1))
         await until_pods(service, any_site, 2)
-        assert await service.spawns.scale("ada", Key(Kind.DASK, "other"), Scale(1)) is None
+        assert await service.spawns.scale("ada", Key("dask", "other"), Scale(1)) is None
         await service.spawns.stop("ada", CLUSTER)
         with pytest.raises(SpawnNotRunningError):
             await service.spawns.scale("ada", CLUSTER, Scale(1))
@@ -207,7 +212,7 @@ async def test_pods_of_another_cluster_of_the_user_are_no_news_to_it(any_site, h
             await settled(await start_cluster(service, name))
         await until_pods(service, any_site, 2)
         before = herd.passes.copy()
-        await service.spawns.scale("ada", Key(Kind.DASK, "c2"), Scale(4))
+        await service.spawns.scale("ada", Key("dask", "c2"), Scale(4))
         async with asyncio.timeout(PATIENCE):
             while herd.passes["c2"] < before["c2"] + 4:
                 herd.supervised.clear()

@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import QuotaExceededError
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.site import settled, start_cluster
 
-C1 = Key(Kind.DASK, "c1")
+C1 = Key("dask", "c1")
 GROUPS = {"spot": {"cores": 2, "node_selector": {"pool": "spot"}}, "large": {"cores": 4, "max": 1}}
 
 

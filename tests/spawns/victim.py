@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.kubernetes.client import KubernetesCluster
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.service import Service
@@ -25,7 +25,7 @@ from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.site import HUB, Site, lab, settled, start, start_cluster, stop
 
-CLUSTER: Final = Key(Kind.DASK, "c1")
+CLUSTER: Final = Key("dask", "c1")
 SHARED: Final = ("ResourceQuota", "LimitRange", "ConfigMap", "NetworkPolicy")
 
 

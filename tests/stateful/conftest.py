@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from spawnpenny.domain import labels
-from spawnpenny.domain.spawns import Desired, Kind, Phase
+from spawnpenny.domain.spawns import Desired, Phase
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.errors import UnavailableError
 from spawnpenny.kubernetes.interface import Ref
@@ -269,7 +269,7 @@ def _expected(records):
         entry
         for secret in records.values()
         for key, spawn in read_record(secret).spawns.items()
-        if key.kind is Kind.LAB and spawn.phase is Phase.RUNNING
+        if key.kind == "lab" and spawn.phase is Phase.RUNNING
         for entry in ((spawn.id, "Pod", spawn.pod_uid), (spawn.id, "Secret", ""))
     }
 

@@ -7,7 +7,6 @@ import pytest
 from spawnpenny.app import routes
 from spawnpenny.auth.identity import Credentials, Identity
 from spawnpenny.auth.static_tokens import StaticTokens, hash_token
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.serving.expectations import UnknownExpectations
 from spawnpenny.settings.load import make_settings
 from spawnpenny.web.app_keys import SERVICE
@@ -135,4 +134,4 @@ async def test_static_tokens_are_known_by_their_hash_alone():
 
 async def test_what_a_refused_caller_asked_for_is_not_done(caller, server):
     await (await caller("bob")).put(LAB, json={"start": "s"})
-    assert server.app[SERVICE].spawns.all(Kind.LAB) == []
+    assert server.app[SERVICE].spawns.all("lab") == []

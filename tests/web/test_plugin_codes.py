@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from spawnpenny.api import Event, EventType, Key, Kind, SpawnError, Step, hookimpl
+from spawnpenny.api import Event, EventType, Key, SpawnError, Step, hookimpl
 from spawnpenny.web.metrics.spawns import SpawnMetrics
 
 LAB = "/v1/users/ada/labs/~default"
@@ -67,7 +67,7 @@ def test_a_plugin_with_ever_new_codes_does_not_make_ever_new_series():
 
     def fail(code):
         event = Event("1-1", EventType.PHASE, 0.0, "", phase="failed", code=code)
-        metrics.spawnpenny_observe(Key(Kind.LAB, "~default"), event)
+        metrics.spawnpenny_observe(Key("lab", "~default"), event)
 
     for number in range(200):
         fail(f"host_{number}")

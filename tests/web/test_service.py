@@ -15,7 +15,7 @@ from spawnpenny.api import Step, hookimpl
 from spawnpenny.app import routes
 from spawnpenny.dask.gateway.schemas import ClustersQuerySchema
 from spawnpenny.domain.names import NAME_PATTERN, check_username
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import Key
 from spawnpenny.errors import InvalidNameError, SpawnpennyError
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.web.app_keys import SERVICE
@@ -193,7 +193,7 @@ async def test_a_shutdown_ends_streams_at_once_and_leaves_the_spawn_to_be_resume
     assert (await waiting).endswith(b"\r\n\r\n")  # not cut off
     await client.close()
     async with serving(site) as server:
-        run = server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default"))
+        run = server.app[SERVICE].spawns.find("ada", Key("lab", "~default"))
         assert (run.record.request.start, run.record.phase) == ("s", "pending")
 
 
@@ -233,7 +233,7 @@ async def test_a_start_goes_on_when_its_caller_hangs_up(hang_up, server):
     head = f"PUT {LAB} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hub-token\r\nContent-Length: {len(body)}\r\n\r\n"
     hang_up.writer.write(head.encode() + body)
     await asyncio.wait_for(hang_up.applied.wait(), PATIENCE)
-    assert server.app[SERVICE].spawns.find("ada", Key(Kind.LAB, "~default")) is not None
+    assert server.app[SERVICE].spawns.find("ada", Key("lab", "~default")) is not None
 
 
 async def test_a_token_can_ask_whose_it_is(caller):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 from aiohttp import web
+from spawnpenny_dask import spawnpenny_kinds
 
 from spawnpenny.aio.connections import Connection, ConnectionLimits, Connections
 from spawnpenny.aio.unread import keep_unsent_low
@@ -38,6 +39,8 @@ class Talk(Step):
 
 
 class TalkPlugin:
+    spawnpenny_kinds = staticmethod(spawnpenny_kinds)
+
     @hookimpl
     def spawnpenny_steps(self, settings):
         del settings

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pytest_asyncio import fixture as async_fixture
 
-from spawnpenny.api import Authority, Key, Kind, Scale
+from spawnpenny.api import Authority, Key, Scale
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.plugins import EmbeddedCluster
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start_cluster
@@ -111,7 +111,7 @@ class DaskSite:
 
 
 def key(name="c1"):
-    return Key(Kind.DASK, name)
+    return Key("dask", name)
 
 
 @async_fixture
@@ -142,4 +142,4 @@ async def dask_site_of(folder, python):
 @pytest.fixture
 def spawn():
     """Have a spawn of a cluster of ada's."""
-    return make_spawn(Kind.DASK, "c1")
+    return make_spawn("dask", "c1")

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import structlog
 
-from spawnpenny.api import Key, Kind, Phase, QuotaExceededError, Scale, pod_is_ready
+from spawnpenny.api import Key, Phase, QuotaExceededError, Scale, pod_is_ready
 from spawnpenny.testing.behaviours import Crash, Ready
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.plugins import POD_UID, find_processes
@@ -147,7 +147,7 @@ async def test_workers_that_cannot_run_are_reported_once_and_not_hammered(dask_s
         (notice,) = [message for message in site.events() if "A worker" in message]
         assert notice.startswith("A worker has ended. The container worker ended by itself with exit code 1: ")
         assert notice.endswith(": no licence for [secret].")
-        run = site.service.spawns.find("ada", Key(Kind.DASK, "c1"))
+        run = site.service.spawns.find("ada", Key("dask", "c1"))
         assert {ended.pod["metadata"]["name"] for ended in run.ended_parts} <= seen
         assert len(run.ended_parts) >= 2
         async with asyncio.timeout(PATIENCE):

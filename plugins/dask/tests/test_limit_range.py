@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from spawnpenny.api import Key, Kind, Phase, Scale
+from spawnpenny.api import Key, Phase, Scale
 from spawnpenny.testing.site import settled, start, start_cluster
 
-KEY = Key(Kind.DASK, "c1")
+KEY = Key("dask", "c1")
 
 
 @pytest.fixture

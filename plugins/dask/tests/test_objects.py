@@ -19,7 +19,6 @@ from spawnpenny_dask.scheduler_pod import scheduler_pod
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_dask.worker_pod import worker_pod
 
-from spawnpenny.api import Kind
 from spawnpenny.testing.plugins import check_pod, make_settings
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -113,7 +112,7 @@ GATEWAY = {
 
 
 def test_a_lab_gets_the_address_of_the_gateway_by_default(spawn):
-    lab = replace(spawn, kind=Kind.LAB, env={"DASK_GATEWAY__AUTH__TYPE": "mine"})
+    lab = replace(spawn, kind="lab", env={"DASK_GATEWAY__AUTH__TYPE": "mine"})
     patch = lab_patch(lab, LAB, make_settings({"gateway": GATEWAY}))
     (container,) = patch["spec"]["containers"]
     assert container["name"] == "notebook"
@@ -129,7 +128,7 @@ def test_a_lab_gets_the_address_of_the_gateway_by_default(spawn):
 
 
 def test_without_a_gateway_labs_and_with_one_the_pods_of_clusters_are_left_alone(spawn):
-    assert lab_patch(replace(spawn, kind=Kind.LAB), LAB, make_settings({})) is None
+    assert lab_patch(replace(spawn, kind="lab"), LAB, make_settings({})) is None
     assert lab_patch(spawn, LAB, make_settings({"gateway": GATEWAY})) is None
 
 

@@ -19,7 +19,7 @@ from spawnpenny_lab.objects import lab_pod
 from spawnpenny_lab.settings import LabSettingsSchema
 from traitlets.config import Config
 
-from spawnpenny.api import DEFAULT_LAB, Kind, Names, SettingsError, User, parse_quantity
+from spawnpenny.api import DEFAULT_LAB, Names, SettingsError, User, parse_quantity
 from spawnpenny.testing.plugins import kubernetes_types, load_plugins, make_settings
 
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -186,7 +186,7 @@ def ours(spawn):
         section = {"cpu_limit": None, "mem_limit": None, **copy.deepcopy(traits)}
         settings = make_settings({"plugins": {"lab": section}}).load("lab", LabSettingsSchema())
         lab = server or DEFAULT_LAB
-        names = Names.of(username, Kind.LAB, lab, prefix="lab-")
+        names = Names.of(username, "lab", lab, prefix="lab-")
         template = settings.template.overridden(dict(override))
         return lab_pod(replace(spawn, user=User(username, 2001, 2002), name=lab, names=names), template)
 

@@ -19,7 +19,7 @@ from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettingsSchema
 from spawnpenny_lab.template import Template
 
-from spawnpenny.api import InvalidOptionError, Kind, Names, Resources, SettingsError, UnknownOptionError, User
+from spawnpenny.api import InvalidOptionError, Names, Resources, SettingsError, UnknownOptionError, User
 from spawnpenny.testing.plugins import make_settings
 
 GIB = 2**30
@@ -171,7 +171,7 @@ def test_all_containers_run_as_whom_the_settings_name(spawn):
 
 @pytest.mark.parametrize("username", ["{pod_name}", "{unescaped_servername}", "..x", "{", "a}b"])
 def test_a_users_name_brings_in_no_field_and_leaves_no_folder(spawn, username):
-    names = Names.of(username, Kind.LAB, "lab", prefix="lab-")
+    names = Names.of(username, "lab", "lab", prefix="lab-")
     spawn = replace(spawn, user=User(username, 2001, 2002), names=names)
     mounts = [{"name": "home", "mountPath": "/x", "subPath": "{username}"}]
     section = {"volume_mounts": mounts, "extra_annotations": {"who": "{unescaped_username}"}}

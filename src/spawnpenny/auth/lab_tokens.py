@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.auth.identity import Authenticator, Credentials, Identity
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Caller, Key, Kind
+from spawnpenny.domain.spawns import Caller, Key
 from spawnpenny.errors import NotReadyError, UnauthenticatedError
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.kubernetes.pods.containers import own_spec
@@ -46,10 +46,11 @@ def token_hash(env: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LabTokens(Authenticator):
-    """Authenticate by the tokens of labs whose pods exist."""
+    """Authenticate by the lab tokens of spawns whose pods exist; ``kinds`` are those that get one."""
 
     pods: Watched
     installation: str
+    kinds: frozenset[str]
 
     async def authenticate(self, credentials: Credentials) -> Identity | None:
         token = credentials.token
@@ -68,10 +69,11 @@ class LabTokens(Authenticator):
         if pod is None or pod_status.is_over(pod):
             return None
         metadata = pod["metadata"]
-        ours = {**labels.ours(self.installation), labels.KIND: Kind.LAB}
+        ours = labels.ours(self.installation)
         known = metadata.get("annotations", {}).get(labels.LAB_KEY, "")
         good = hmac.compare_digest(known.encode(), _hash(token).encode())
-        return pod if good and ours.items() <= metadata.get("labels", {}).items() else None
+        found = metadata.get("labels", {})
+        return pod if good and found.get(labels.KIND) in self.kinds and ours.items() <= found.items() else None
 
 
 def _identity(pod: Manifest) -> Identity:

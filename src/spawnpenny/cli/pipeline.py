@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spawnpenny.cli.kinds import demand_kind
 from spawnpenny.cli.options import settings_option
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import USER
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import load_settings
 
@@ -22,20 +23,21 @@ if TYPE_CHECKING:
 @settings_option
 @click.option(
     "--kind",
-    type=click.Choice([kind.value for kind in Kind]),
-    default=Kind.LAB.value,
-    show_default=True,
-    help="The kind of spawn.",
+    metavar="KIND",
+    help="The kind of spawn, such as lab, dask or user; default: the first of the loaded plugins.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show the ignored names in after and before, too.")
-def pipeline(file: str | None, kind: str, *, everything: bool) -> None:
+def pipeline(file: str | None, kind: str | None, *, everything: bool) -> None:
     """Print the steps of a spawn in their order.
 
     It also shows the reasons for the order, and the steps that run side by side.
     """
     plugins = load_plugins(load_settings(file))
-    ordered = plugins.pipelines[Kind(kind)]
-    if ordered.steps and not plugins.provides(ordered.kind):
+    if kind is None:
+        kind = next((kind.name for kind in plugins.kinds.of_plugins), USER)
+    demand_kind(plugins, kind)
+    ordered = plugins.pipelines[kind]
+    if ordered.steps and not plugins.provides(kind):
         click.echo(f"No loaded plugin makes spawns of the kind {kind}. These are only the steps that all kinds share.")
     for line in (*_format(ordered, plugins), *_ignored(ordered, everything=everything)):
         click.echo(line)

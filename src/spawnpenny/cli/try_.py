@@ -17,10 +17,10 @@ from spawnpenny.admin.rehearsal.rehearse import Selection, rehearse
 from spawnpenny.admin.rehearsal.report import report
 from spawnpenny.cli import exits
 from spawnpenny.cli.deployment import deployment_of, deployment_options
+from spawnpenny.cli.kinds import demand_kind
 from spawnpenny.cli.options import settings_option
 from spawnpenny.cli.try_server import rehearse_on_server
 from spawnpenny.domain.names import DEFAULT_LAB, check_lab, check_username
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import InvalidNameError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _NARROWEST, _WIDEST = 60, 120
     metavar="KEY=VALUE",
     help="A choice, as in the form or in the cluster options; rehearse only this spawn.",
 )
-@click.option("--kind", type=click.Choice([Kind.LAB.value, Kind.DASK.value]), help="Only labs, or only Dask clusters.")
+@click.option("--kind", metavar="KIND", help="Only spawns of this kind, such as lab or dask.")
 @click.option("--server", is_flag=True, help="Check by a dry run at the real API server, as the service's account.")
 @click.option("--claim", is_flag=True, help="With --server: let the broker make the user's namespace, and release it.")
 @click.option(
@@ -94,6 +94,8 @@ def try_(  # noqa: PLR0913, PLR0917 - one argument for each option
         click.echo(wrong, err=True)
     if loaded.settings is None or loaded.plugins is None or loaded.partly:
         return exits.USAGE
+    if kind is not None:
+        demand_kind(loaded.plugins, kind)
     found = rehearse(loaded.settings, loaded.plugins, selection, deployed=loaded.deployed)
     _refuse_options(found)
     if deployment is not None and not fence_differences(deployment, loaded.settings):
@@ -136,7 +138,7 @@ def _selection(
             name=check_lab(name),
             options=dict(map(_option, options)),
             every=every,
-            kinds=(Kind.LAB, Kind.DASK) if kind is None else (Kind(kind),),
+            kind=kind,
         )
     except InvalidNameError as error:
         raise exits.UsageError(error.message) from None

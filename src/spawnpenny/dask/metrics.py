@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 
+from spawnpenny.dask.kind import DASK
 from spawnpenny.dask.workers import Workers, desired_workers, workers_of
-from spawnpenny.domain.spawns import Kind, Phase
+from spawnpenny.domain.spawns import Phase
 from spawnpenny.serving.metrics.families import gauge, gauges
 
 if TYPE_CHECKING:
@@ -45,6 +46,6 @@ def cluster_gauges(service: Service) -> Iterable[Metric]:
 
 def _clusters(service: Service) -> Iterable[tuple[str, list[SpawnRecord]]]:
     for user_state in service.spawns.user_states():
-        records = [run.record for key, run in user_state.runs.items() if key.kind is Kind.DASK]
+        records = [run.record for key, run in user_state.runs.items() if key.kind == DASK]
         if records:
             yield user_state.username, records

@@ -12,11 +12,12 @@ from spawnpenny.aio.pacing import paced
 from spawnpenny.dask.errors import DaskNotFoundError, UnknownTicketError
 from spawnpenny.dask.gateway.reports import Status, status_of
 from spawnpenny.dask.gateway.schemas import one_or_more
+from spawnpenny.dask.kind import DASK
 from spawnpenny.dask.rest_schemas import dask_view
 from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import waiting_of, workers_of
 from spawnpenny.domain.names import is_own_cluster_name, own_cluster_name
-from spawnpenny.domain.spawns import Key, Kind, Phase
+from spawnpenny.domain.spawns import Key, Phase
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.events import stream
 from spawnpenny.web.request_parsing import body_of, cluster_of, query_of, user_of
@@ -119,7 +120,7 @@ async def list_clusters_of_user(request: web.Request) -> web.Response:
     query = query_of(request, UserClustersQuerySchema())
     username = user_of(request)
     view = _viewer(request.app[SERVICE], username)
-    runs = [run for run in spawns_of(request, username, Kind.DASK) if is_of(run.record, query.status)]
+    runs = [run for run in spawns_of(request, username, DASK) if is_of(run.record, query.status)]
     return web.json_response({"clusters": [view(run) for run in runs]})
 
 
@@ -127,7 +128,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     """List the clusters of all users. Read the pods of a user once, however many clusters the user has."""
     query = query_of(request, ClustersPageQuerySchema())
     service = request.app[SERVICE]
-    page, following = await page_of_spawns(request, Kind.DASK, query, where=lambda record: is_of(record, query.status))
+    page, following = await page_of_spawns(request, DASK, query, where=lambda record: is_of(record, query.status))
     views: dict[str, Callable[[ActiveSpawn], dict[str, Any]]] = {}
     clusters = []
     async for user_state, run in paced(page):
@@ -166,10 +167,10 @@ def key_of(request: web.Request) -> Key:
         InvalidNameError: No cluster can have that name.
 
     """
-    username, key = user_of(request), Key(Kind.DASK, cluster_of(request))
+    username, key = user_of(request), Key(DASK, cluster_of(request))
     if not is_own_cluster_name(key.name):
         return key
-    own = Key(Kind.DASK, own_cluster_name(username, key.name))
+    own = Key(DASK, own_cluster_name(username, key.name))
     user_state = request.app[SERVICE].spawns.user_state(username)
     return own if user_state is not None and key not in user_state.runs and own in user_state.runs else key
 

@@ -12,9 +12,9 @@ from aiohttp_sse import EventSourceResponse
 
 from spawnpenny.aio.faults import Faults
 from spawnpenny.aio.race import until_first
+from spawnpenny.dask.kind import DASK
 from spawnpenny.domain import labels
 from spawnpenny.domain.contract import DASHBOARD_PORT_NAME, SCHEDULER_PORT_NAME
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import NotReadyError
 from spawnpenny.kubernetes.object_cache import Subscription
 from spawnpenny.kubernetes.pods.containers import own_spec
@@ -149,7 +149,7 @@ class Schedulers:
 def _cluster_of(pod: Manifest) -> str | None:
     """Return the cluster of a scheduler's pod; None for every other pod."""
     found = pod["metadata"].get("labels", {})
-    if found.get(labels.KIND) != Kind.DASK or labels.PART in found:
+    if found.get(labels.KIND) != DASK or labels.PART in found:
         return None
     return found.get(labels.LAB) or None
 

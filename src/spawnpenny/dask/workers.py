@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spawnpenny.dask.kind import DASK
 from spawnpenny.domain import labels
 from spawnpenny.domain.contract import WORKER
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import DEFAULT_GROUP, Desired, Kind, Phase
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Desired, Phase
 from spawnpenny.domain.worker_groups import WorkerGroup, group_names
 from spawnpenny.kubernetes.pods import status as pod_status
 
@@ -77,7 +78,7 @@ def worker_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest
 
 def spawn_pods(service: Service, username: str) -> Iterator[tuple[str, Manifest]]:
     """Yield the spawn ids and pods of all spawns of a user."""
-    namespace = Names.of(username, Kind.DASK, "", prefix=service.settings.namespaces.prefix).namespace
+    namespace = Names.of(username, DASK, "", prefix=service.settings.namespaces.prefix).namespace
     for pod in service.service_context.pods.within(namespace):
         spawn = pod["metadata"].get("labels", {}).get(labels.SPAWN)
         if spawn is not None:

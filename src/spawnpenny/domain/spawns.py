@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-
-class Kind(StrEnum):
-    """The kind of a spawn."""
-
-    LAB = "lab"
-    DASK = "dask"
-    USER = "user"
+USER: Final = "user"
+"""The kind of the provisioning of a user, the only one that no plugin declares."""
+KIND_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,14}", re.ASCII)
 
 
 class Phase(StrEnum):
@@ -38,28 +35,28 @@ class Desired(StrEnum):
     GONE = "gone"
 
 
-_DESCRIBED: Final = {Kind.LAB: "lab", Kind.DASK: "Dask cluster", Kind.USER: "user"}
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """The key of a spawn among those of one user: its kind and its name."""
 
-    kind: Kind
+    kind: str
     name: str
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
 
-    def describe(self) -> str:
-        """Return how messages name it, such as ``Dask cluster 'c1'``."""
-        return f"{_DESCRIBED[self.kind]} {self.name!r}"
-
     @classmethod
     def parse(cls, text: str) -> Key:
-        """Return the key that ``str`` wrote, such as ``lab/~default``."""
+        """Return the key that ``str`` wrote, such as ``lab/~default``.
+
+        Raises:
+            ValueError: No kind can have this name.
+
+        """
         kind, _, name = text.partition("/")
-        return cls(Kind(kind), name)
+        if not KIND_NAME.fullmatch(kind):
+            raise ValueError("a key does not begin with the name of a kind")
+        return cls(kind, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.kinds import Kinds
 from spawnpenny.pipeline.order import Ordered
 
 if TYPE_CHECKING:
@@ -17,13 +17,20 @@ if TYPE_CHECKING:
     from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.pipeline.spawn import PlannedSpawn
+    from spawnpenny.pipeline.step import Step
 
 
 class Extensions(Protocol):
     """The contributions of the plugins to the pipelines."""
 
     @property
-    def pipelines(self) -> Mapping[Kind, Ordered]: ...
+    def kinds(self) -> Kinds: ...
+
+    @property
+    def steps(self) -> Sequence[Step]: ...
+
+    @property
+    def pipelines(self) -> Mapping[str, Ordered]: ...
 
     @property
     def origin(self) -> Mapping[str, str]: ...

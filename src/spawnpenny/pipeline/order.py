@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import USER
 from spawnpenny.errors import PluginError
-from spawnpenny.pipeline.step import Step
+from spawnpenny.pipeline.step import SPAWN_STEPS, Step
 from spawnpenny.pipeline.validation import came_from, check_declarations
 
 
@@ -26,7 +26,7 @@ class Edge:
 class Ordered:
     """The pipeline of one kind: its steps in order, the edges between them, and the soft names that no plugin has."""
 
-    kind: Kind
+    kind: str
     steps: tuple[Step, ...]
     edges: tuple[Edge, ...]
     unknown: tuple[tuple[str, str, str], ...] = ()
@@ -52,7 +52,7 @@ class Ordered:
 
 def order(
     steps: Sequence[Step],
-    kind: Kind,
+    kind: str,
     *,
     origin: Mapping[str, str] | None = None,
     absent: set[str] | None = None,
@@ -71,21 +71,26 @@ def order(
     """
     origin = origin or {}
     check_declarations(steps, origin)
-    chosen = {step.name: step for step in steps if kind in step.kinds}
-    everywhere = {step.name for step in steps}
+    chosen = {step.name: step for step in steps if has_kind(step, kind)}
+    everywhere = {step.name: step for step in steps}
     edges: set[Edge] = set()
     unknown: list[tuple[str, str, str]] = []
+    stars: list[Edge] = []
     for step in chosen.values():
         for word, names in (("needs", step.needs), ("after", step.after), ("before", step.before)):
             for name in sorted(names):
                 found = _members(name, chosen) - {step.name}
                 if not found and word == "needs":
-                    raise PluginError(
-                        _unmet(step.name, name, kind, origin, _members(name, everywhere), absent or set())
-                    )
+                    elsewhere = _members(name, everywhere)
+                    raise PluginError(_unmet(step.name, name, kind, origin, elsewhere, absent or set()))
+                new = [_edge(step.name, word, other) for other in sorted(found)]
+                if name == SPAWN_STEPS:
+                    stars += new
+                    continue
                 if not _members(name, everywhere):
                     unknown.append((step.name, word, name))
-                edges |= {_edge(step.name, word, other) for other in found}
+                edges |= set(new)
+    _add_stars(edges, stars)
     waves = _waves(chosen, edges, kind)
     ordered = tuple(chosen[name] for wave in waves for name in wave)
     by_place = tuple(sorted(edges, key=lambda edge: (edge.then, edge.first, edge.word, edge.declared_by)))
@@ -97,15 +102,40 @@ def claims_namespace(step: Step) -> bool:
     return any("claim" in permission.verbs for permission in step.permissions)
 
 
-def _members(name: str, names: Iterable[str]) -> set[str]:
-    return {step for step in names if step == name or step.startswith(f"{name}.")}
+def has_kind(step: Step, kind: str) -> bool:
+    """Return whether a step is part of the pipeline of a kind."""
+    if step.kinds is None:
+        return kind != USER or step.commissions
+    return kind in step.kinds
+
+
+def _members(name: str, steps: Mapping[str, Step]) -> set[str]:
+    if name == SPAWN_STEPS:
+        return {step.name for step in steps.values() if step.scope == "spawn"}
+    return {step for step in steps if step == name or step.startswith(f"{name}.")}
+
+
+def _add_stars(edges: set[Edge], stars: Sequence[Edge]) -> None:
+    """Add the edges that ``*`` stands for, except where a step says the opposite by name."""
+    for edge in sorted(stars, key=lambda edge: (edge.then, edge.first)):
+        if not _leads(edge.then, edge.first, edges):
+            edges.add(edge)
+
+
+def _leads(first: str, then: str, edges: Collection[Edge]) -> bool:
+    """Return whether a step comes before another, directly or by way of others."""
+    reached, found = {first}, {first}
+    while found:
+        found = {edge.then for edge in edges if edge.first in found} - reached
+        reached |= found
+    return then in reached
 
 
 def _edge(step: str, word: str, other: str) -> Edge:
     return Edge(step, other, word, step) if word == "before" else Edge(other, step, word, step)
 
 
-def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tuple[str, ...], ...]:
+def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: str) -> tuple[tuple[str, ...], ...]:
     sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(chosen), ()))
     for edge in sorted(edges, key=lambda edge: (edge.then, edge.first)):
         sorter.add(edge.then, edge.first)
@@ -122,7 +152,7 @@ def _waves(chosen: Mapping[str, Step], edges: set[Edge], kind: Kind) -> tuple[tu
     return tuple(waves)
 
 
-def _unmet(step: str, need: str, kind: Kind, origin: Mapping[str, str], elsewhere: set[str], absent: set[str]) -> str:
+def _unmet(step: str, need: str, kind: str, origin: Mapping[str, str], elsewhere: set[str], absent: set[str]) -> str:
     if elsewhere:
         detail = f"which is not part of the {kind} pipeline."
     elif (plugin := need.partition(".")[0]) in absent:

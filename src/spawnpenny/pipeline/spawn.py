@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from spawnpenny.domain.events import Event, Severity
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Caller, Kind, Scale, Tls
+from spawnpenny.domain.spawns import Caller, Scale, Tls
 from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
@@ -121,8 +121,8 @@ class PlannedSpawn:
 
     Attributes:
         id: The random id of the spawn. All objects of a ``spawn`` step have it as the label ``spawnpenny.io/spawn``.
-        kind: ``lab``, ``dask`` or ``user``.
-        name: The name of the lab or Dask cluster, as the caller wrote it.
+        kind: The name of its kind, such as ``lab``, ``dask`` or ``user``.
+        name: The name of the lab, Dask cluster or the like, as the caller wrote it.
         user: The user who owns the spawn.
         names: The Kubernetes names, derived from user, kind and name.
         options: The caller's choices: names and values, never manifests. Check them in ``Step.check``.
@@ -138,7 +138,7 @@ class PlannedSpawn:
     """
 
     id: str
-    kind: Kind
+    kind: str
     name: str
     user: User
     names: Names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from spawnpenny.domain.resources import Resources
 from spawnpenny.kubernetes.permissions import Permission
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn
 
 Scope = Literal["user", "spawn"]
+SPAWN_STEPS: Final = "*"
+"""In ``needs``, ``after`` and ``before``: all steps of the scope ``spawn``."""
 
 
 class Step(ABC):
@@ -23,13 +25,15 @@ class Step(ABC):
 
     Attributes:
         name: Unique among all plugins. ``lab.secret`` belongs to the family ``lab``.
-        kinds: The kinds of spawn that have this step.
+        kinds: The names of the kinds that have this step. None for all kinds but ``user``.
+        commissions: Whether the kind ``user`` has this step, too, if ``kinds`` is None.
         scope: ``user`` for objects that all spawns of a user share. Such a step is applied by one spawn at a time,
             skipped while its ``fingerprint`` is the same, and never reverted. ``spawn`` for objects of one spawn. Such
             a step needs a ``revert``.
         needs: Steps or families that must come before. If one is absent, the service does not start.
         after: Steps or families that come before this one, if they are present.
-        before: Steps or families that come after this one, if they are present.
+        before: Steps or families that come after this one, if they are present. ``*`` stands for all steps of the
+            scope ``spawn``, whatever their kind.
         container: The container of its pods that decides about the spawn. The spawn is ready while that container is,
             and it ends with it, whatever the other containers do. None for the first container of a pod.
         permissions: The calls to the cluster that it needs. Any other call is refused before it is made. An instance
@@ -40,7 +44,8 @@ class Step(ABC):
     """
 
     name: ClassVar[str]
-    kinds: ClassVar[frozenset[str]]
+    kinds: ClassVar[frozenset[str] | None] = None
+    commissions: ClassVar[bool] = False
     scope: ClassVar[Scope]
     needs: ClassVar[frozenset[str]] = frozenset()
     after: ClassVar[frozenset[str]] = frozenset()
@@ -131,7 +136,7 @@ class Step(ABC):
     async def retire(self, spawn: Spawn) -> None:  # noqa: B027 - most steps make nothing that outlives the namespace
         """Delete for good what a ``user`` step keeps outside of the namespace, when the user is retired.
 
-        Called in reverse order, when the user has no lab and no Dask cluster. It may be called again, so it is
+        Called in reverse order, when no spawn of the user is left. It may be called again, so it is
         idempotent. ``spawn.options`` has ``purge`` if storage has to go as well.
 
         Raises:

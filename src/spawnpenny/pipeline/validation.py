@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import PluginError
 from spawnpenny.kubernetes.permissions import Permission, Verb
 from spawnpenny.pipeline.step import Scope, Step
@@ -38,6 +38,30 @@ def check_declarations(steps: Sequence[Step], origin: Mapping[str, str]) -> None
             raise PluginError(f"The step {name!r} ({where}) {wrong}")
 
 
+def check_kinds(steps: Sequence[Step], origin: Mapping[str, str], kinds: Collection[str], absent: set[str]) -> None:
+    """Refuse steps that name misspelt kinds, or only kinds that no plugin has.
+
+    A step may name kinds of plugins that are not loaded beside those that are.
+
+    Args:
+        steps: All steps, with checked declarations.
+        origin: The plugin of each step, for the messages.
+        kinds: The names of the kinds of the loaded plugins.
+        absent: The plugins that are installed and not loaded: a kind may have the name of one.
+
+    Raises:
+        PluginError: The step, its plugin, and the kinds that are loaded.
+
+    """
+    for step in steps:
+        unknown = sorted((step.kinds or frozenset()) - set(kinds) - absent)
+        near = [match for name in unknown for match in difflib.get_close_matches(name, kinds, n=1, cutoff=0.8)]
+        if near or (unknown and not (step.kinds or frozenset()) & (set(kinds) | absent)):
+            hint = f"Did you mean {near[0]}?" if near else f"The kinds are {', '.join(kinds)}."
+            where = f"class {type(step).__name__} of {came_from(step.name, origin)}"
+            raise PluginError(f"The step {step.name!r} ({where}) names unknown kinds: {', '.join(unknown)}. {hint}")
+
+
 def check_name(step: Step, plugin: str | None = None) -> None:
     """Refuse a step without a valid name. The message has its class and plugin, as there is no name to show.
 
@@ -63,10 +87,10 @@ def came_from(step: str, origin: Mapping[str, str]) -> str:
 def _wrong(step: Step) -> str | None:
     for word in _SETS:
         names = getattr(step, word, None)
+        if word == "kinds" and names is None:
+            continue
         if not isinstance(names, frozenset | set) or not all(isinstance(name, str) for name in names):
             return f"needs {word} as a set of names, such as frozenset({{'lab'}})."
-    if unknown := step.kinds - set(Kind):
-        return f"names unknown kinds: {', '.join(sorted(unknown))}. The kinds are {', '.join(Kind)}."
     if getattr(step, "scope", None) not in typing.get_args(Scope):
         return f"has the scope {getattr(step, 'scope', None)!r}. The scopes are user and spawn."
     deadline: object = step.deadline

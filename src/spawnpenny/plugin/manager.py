@@ -14,15 +14,16 @@ import structlog
 from spawnpenny.auth.identity import Authenticator
 from spawnpenny.domain.cluster_options import ClusterOption
 from spawnpenny.domain.forms import FormField
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.kinds import Kinds
 from spawnpenny.domain.users import User
 from spawnpenny.domain.worker_groups import WorkerGroup
 from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
-from spawnpenny.pipeline.validation import check_name
+from spawnpenny.pipeline.validation import check_kinds, check_name
 from spawnpenny.plugin import built_in
 from spawnpenny.plugin.hook_results import call_hook, check_default, check_fields, check_items
+from spawnpenny.plugin.kind_registry import HOOK, kinds_of
 from spawnpenny.plugin.registration import (
     import_plugin,
     new_manager,
@@ -63,6 +64,7 @@ class Plugins:
         self._manager = manager
         self._settings = settings
         self._installed = installed
+        self._kinds = kinds_of(self._results(HOOK, settings=settings))
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._results("spawnpenny_steps", settings=settings):
             self._steps[name] = tuple(check_items(name, "spawnpenny_steps", result, Step))
@@ -80,8 +82,13 @@ class Plugins:
         self.worker_groups()
         self._refuse_unread(settings)
         absent = {entry.name for entry in installed if not manager.has_plugin(entry.name)}
-        self._pipelines = {kind: order(self.steps, kind, origin=self.origin, absent=absent) for kind in Kind}
-        self._rank = self._ranks()
+        check_kinds(self.steps, self.origin, self._kinds, absent)
+        ordered = {
+            kind: order(self.steps, kind, origin=self.origin, absent=absent)
+            for kind in (*self._kinds, *sorted(_named_kinds(self.steps) - set(self._kinds)))
+        }
+        self._pipelines = {kind: ordered[kind] for kind in self._kinds}
+        self._rank = self._ranks(ordered)
         self._log = structlog.get_logger("spawnpenny.plugins")
 
     @property
@@ -94,12 +101,19 @@ class Plugins:
         return {step.name: plugin for plugin, steps in self._steps.items() for step in steps}
 
     @property
-    def pipelines(self) -> Mapping[Kind, Ordered]:
+    def kinds(self) -> Kinds:
+        """The kinds of spawns that the loaded plugins declare, and ``user``."""
+        return self._kinds
+
+    @property
+    def pipelines(self) -> Mapping[str, Ordered]:
+        """The pipeline of each kind, by the kind's name."""
         return self._pipelines
 
-    def provides(self, kind: Kind) -> bool:
-        """Return whether a plugin provides spawns of a kind: it has a step of the scope ``spawn`` for it."""
-        return any(step.scope == "spawn" for step in self._pipelines[kind].steps)
+    def provides(self, kind: str) -> bool:
+        """Return whether users can start spawns of a kind: it is loaded, and a step of the scope ``spawn`` names it."""
+        ordered = self._pipelines.get(kind)
+        return ordered is not None and any(step.scope == "spawn" and step.kinds for step in ordered.steps)
 
     @property
     def authenticators(self) -> Sequence[Authenticator]:
@@ -208,9 +222,9 @@ class Plugins:
         for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place):
             yield impl.plugin_name, call_hook(impl, hook, arguments)
 
-    def _ranks(self) -> dict[str, int]:
+    def _ranks(self, ordered: Mapping[str, Ordered]) -> dict[str, int]:
         ranks: dict[str, int] = {}
-        for pipeline in self._pipelines.values():
+        for pipeline in ordered.values():
             for step in pipeline.steps:
                 ranks.setdefault(self.origin[step.name], len(ranks))
         return ranks
@@ -271,6 +285,7 @@ def plugin_problems(settings: Settings) -> list[str]:
 def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterator[str]:
     user = User("somebody", settings.users.uid, settings.users.gid)
     for hook in (
+        HOOK,
         "spawnpenny_steps",
         "spawnpenny_authenticators",
         "spawnpenny_form",
@@ -282,6 +297,12 @@ def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterato
                 call_hook(impl, hook, {"settings": settings, "user": user})
             except SpawnpennyError as error:
                 yield error.message
+
+
+def _named_kinds(steps: Sequence[Step]) -> set[str]:
+    """Return the kinds that steps name; one that no plugin can have, if a step is for all kinds."""
+    shared = {"every"} if any(step.kinds is None for step in steps) else set()
+    return shared.union(*(step.kinds or () for step in steps))
 
 
 def _place(impl: pluggy.HookImpl) -> tuple[bool, str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.cluster_options import ClusterOption
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.forms import FormField
+    from spawnpenny.domain.kinds import Kind
     from spawnpenny.domain.spawns import Key
     from spawnpenny.domain.users import User
     from spawnpenny.domain.worker_groups import WorkerGroup
@@ -55,8 +56,26 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 
 
 @hookspec
+def spawnpenny_kinds(settings: Settings) -> Sequence[Kind]:
+    """Contribute kinds of spawns, beside labs and Dask clusters.
+
+    Called once, when the service starts. Names and plurals are unique among all plugins. The plugin, or another one,
+    has a step of the scope ``spawn`` with the kind's name in ``kinds``.
+
+    Example::
+
+        from spawnpenny.api import Kind, Settings, hookimpl
+
+        @hookimpl
+        def spawnpenny_kinds(settings: Settings) -> list[Kind]:
+            return [Kind("ray", "rays", "Ray cluster", scales=True, ends_with_lab=True, follows_pods=True, minimum=1)]
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    """Return a patch to merge into a lab or Dask pod before it is created, or None.
+    """Return a patch to merge into the pod of a spawn before it is created, or None.
 
     Called for each pod that a step passes to ``spawn.patched``. It has to be pure and fast: no I/O, no change to
     ``pod``. Patches are merged in the order of the plugins' steps, as Kubernetes merges. If two plugins set one key to

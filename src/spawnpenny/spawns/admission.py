@@ -14,8 +14,9 @@ from spawnpenny.auth.lab_tokens import VARIABLE, new_lab_token
 from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.cluster_options import check_cluster_options, secret_options
 from spawnpenny.domain.events import EventLog
+from spawnpenny.domain.kinds import Kinds, OptionSource
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Kind, Phase, SpawnRequest, StepProgress
+from spawnpenny.domain.spawns import MAX_SPAWNS, Desired, Key, Phase, SpawnRequest, StepProgress
 from spawnpenny.domain.users import User
 from spawnpenny.errors import NameCollisionError
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
@@ -78,18 +79,20 @@ def draft(
 
 
 def choose(context: SpawnContext) -> None:
-    """Check the options against the offered ones, and give a lab its lab token.
+    """Check the options against the offered ones, and give the spawn its lab token.
 
     Raises:
         InvalidRequestError: An option is unknown, or its value is not offered.
 
     """
     record, user, plugins = context.run.record, context.user_state.record.user, context.service_context.plugins
-    if record.key.kind is Kind.LAB:
+    kind = plugins.kinds[record.key.kind]
+    if kind.options is OptionSource.FORM:
         check_options(plugins.form(user), record.request.options)
+    if kind.lab_token:
         env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
         record.request = replace(record.request, env=env)
-    if record.key.kind is Kind.DASK:
+    if kind.options is OptionSource.CLUSTER:
         offered = plugins.cluster_options(user)
         record.choose(check_cluster_options(offered, record.request.options), secret=secret_options(offered))
 
@@ -104,18 +107,17 @@ def hostnames(service_context: ServiceContext, username: str, key: Key) -> tuple
 
     """
     names = Names.of(username, key.kind, key.name, prefix=service_context.settings.namespaces.prefix)
-    services = [
-        service for step in service_context.plugins.pipelines[key.kind].steps for service in step.services(names)
-    ]
+    ordered = service_context.plugins.pipelines.get(key.kind)
+    services = [service for step in (ordered.steps if ordered else ()) for service in step.services(names)]
     if not services:
-        raise TlsUnsupportedError(key.kind)
+        raise TlsUnsupportedError(service_context.plugins.kinds.title(key.kind))
     cluster = service_context.cluster
     return tuple(_alternative_name(cluster.service_host(names.namespace, service)) for service in services)
 
 
-def conflict(existing: ActiveSpawn, key: Key) -> StartConflictError:
+def conflict(existing: ActiveSpawn, key: Key, kinds: Kinds) -> StartConflictError:
     """Return the error that refuses a start because of another one."""
-    phase, what = existing.record.phase, key.describe()
+    phase, what = existing.record.phase, kinds.describe(key)
     return StartConflictError(
         f"Another start of the {what} is already {phase}.",
         phase=phase,
@@ -123,7 +125,7 @@ def conflict(existing: ActiveSpawn, key: Key) -> StartConflictError:
     )
 
 
-def demand_up(run: ActiveSpawn) -> None:
+def demand_up(run: ActiveSpawn, kinds: Kinds) -> None:
     """Refuse to change a spawn that is ending.
 
     Raises:
@@ -134,7 +136,7 @@ def demand_up(run: ActiveSpawn) -> None:
     if run.record.desired is Desired.GONE or phase.over or phase is Phase.UNDOING:
         why = f" {run.record.reason.message}" if run.record.reason else ""
         ending = _WHY_NOT_UP.get(phase, "is being stopped")
-        raise SpawnNotRunningError(f"The {key.describe()} {ending}.{why}", phase=phase)
+        raise SpawnNotRunningError(f"The {kinds.describe(key)} {ending}.{why}", phase=phase)
 
 
 def refuse_collision(context: SpawnContext) -> None:
@@ -149,7 +151,9 @@ def refuse_collision(context: SpawnContext) -> None:
     for other in context.user_state.runs:
         taken = Names.of(context.user_state.username, other.kind, other.name, prefix=prefix)
         if other != key and taken.base == names.base:
-            raise NameCollisionError(key.name, names.base, what=f"another {key.kind}'s name")
+            raise NameCollisionError(
+                key.name, names.base, what=f"another {context.service_context.plugins.kinds.title(key.kind)}'s name"
+            )
 
 
 def trial(user_state: UserState, user: User, identity: Identity, *, commissioned: bool) -> UserState:
@@ -236,6 +240,6 @@ def _check(context: SpawnContext) -> None:
         hostnames(context.service_context, context.user_state.username, record.key)
     for step in steps:
         step.check(view.spawn())
-    view.budget.demand_room_for_worker()
+    view.budget.demand_room_for_workers()
     for step in steps:
         record.secrets |= step.secrets(view.spawn())

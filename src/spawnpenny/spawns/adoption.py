@@ -178,7 +178,7 @@ class Adoption:
 
     def _adopt(self, record: Manifest) -> UserState | None:
         try:
-            return self.user_registry.add(read_record(record))
+            return self.user_registry.add(read_record(record, kinds=self.service_context.plugins.kinds))
         except SpawnpennyError as error:
             self._leave_alone(slug_of(record), username_of(record), error)
             return None
@@ -199,6 +199,8 @@ class Adoption:
         record = run.record
         if record.desired is Desired.GONE:
             return True
+        if record.key.kind not in self.service_context.plugins.kinds:
+            return False  # it stays as it is until its plugin is loaded again, or somebody stops it
         if record.phase.over:
             return not record.reverted
         if record.phase is not Phase.RUNNING or self._has_ended(user_state, run):

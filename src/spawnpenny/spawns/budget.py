@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from spawnpenny.domain.kinds import OptionSource
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import Kind, Scale
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Scale
 from spawnpenny.domain.worker_groups import group_names
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
 from spawnpenny.pipeline.spawn import PlannedSpawn, SpawnCallbacks
@@ -50,17 +51,20 @@ class Budget:
         fitted = fit(bounded.scale, now=now, refusal=self._refusal)
         return Fitted(fitted.scale, fitted.refusal or bounded.refusal)
 
-    def demand_room_for_worker(self) -> None:
-        """Refuse a Dask cluster that could never have a worker, even if its user stops everything else.
+    def demand_room_for_workers(self) -> None:
+        """Refuse a spawn that could never have the least workers of its kind, even if its user stops everything else.
 
         Raises:
-            QuotaExceededError: One worker and the scheduler exceed the limit.
+            QuotaExceededError: The spawn with the least workers exceeds the limit.
 
         """
-        if self.context.run.record.key.kind is not Kind.DASK:
+        plugins = self.context.service_context.plugins
+        kind = plugins.kinds[self.context.run.record.key.kind]
+        if not kind.minimum:
             return
-        groups = group_names(self.context.service_context.plugins.worker_groups())
-        refusals = (self._refusal(Scale().resized(group, 1), resources_in_use=Resources()) for group in groups)
+        groups = group_names(plugins.worker_groups()) if kind.options is OptionSource.CLUSTER else (DEFAULT_GROUP,)
+        scales = (Scale().resized(group, kind.minimum) for group in groups)
+        refusals = (self._refusal(scale, resources_in_use=Resources()) for scale in scales)
         first = next(refusals)
         if first is not None and all(refusal is not None for refusal in refusals):
             raise first

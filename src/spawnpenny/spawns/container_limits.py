@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.quantities import format_quantity, parse_quantity
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.pipeline.pod_patches import merge_patches
@@ -66,7 +65,7 @@ def verify_steps(settings: Settings, plugins: Plugins) -> None:
             step.verify(sample(kind, settings, plugins), limits)
 
 
-def sample(kind: Kind, settings: Settings, plugins: Plugins) -> PlannedSpawn:
+def sample(kind: str, settings: Settings, plugins: Plugins) -> PlannedSpawn:
     """Return a sample spawn, to make manifests of it."""
 
     def patched(spawn: PlannedSpawn, pod: Manifest) -> Manifest:

@@ -18,7 +18,7 @@ import structlog
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.aio.settle import settle
 from spawnpenny.domain.events import EventType, Severity
-from spawnpenny.domain.spawns import Desired, Kind, Phase, Reason
+from spawnpenny.domain.spawns import USER, Desired, Phase, Reason
 from spawnpenny.errors import SpawnError, SpawnpennyError
 from spawnpenny.kubernetes.errors import NotFoundError, TerminatingError
 from spawnpenny.kubernetes.interface import Manifest
@@ -133,7 +133,7 @@ class SpawnController:
             await self._persist()
         if not self._record.reverted:
             await self._reverter.revert_all()
-        if self._record.key.kind is Kind.USER and (error := await retire(self._context)) is not None:
+        if self._record.key.kind == USER and (error := await retire(self._context)) is not None:
             self._record.desired = Desired.RUNNING
             self._close(Phase.FAILED, reason_of(error, error.message))
             await self._persist()
@@ -211,7 +211,8 @@ class SpawnController:
 
     async def _apply(self) -> None:
         await self._reverter.revert_replaced()
-        await until_room(self._view.budget.blocking, self._reporter.notify)
+        kinds = self._service_context.plugins.kinds
+        await until_room(self._view.budget.blocking, self._reporter.notify, kinds)
         permit = Permit(self._service_context.start_queue)
         await permit.take(self._reporter.notify)
         try:

@@ -16,8 +16,9 @@ import structlog
 from spawnpenny.aio.backoff import pauses
 from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.events import EventLog, Severity
+from spawnpenny.domain.kinds import Kinds
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Desired, Key, Kind, Phase, SpawnRequest
+from spawnpenny.domain.spawns import USER, Desired, Key, Phase, SpawnRequest
 from spawnpenny.errors import SpawnpennyError, UserConflictError
 from spawnpenny.kubernetes.errors import ClusterError, UnavailableError
 from spawnpenny.pipeline.errors import StepFailedError
@@ -33,7 +34,7 @@ from spawnpenny.spawns.spawn_record import SpawnRecord
 from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.user_state import UserState
 
-COMMISSIONING: Final = Key(Kind.USER, "")
+COMMISSIONING: Final = Key(USER, "")
 
 
 async def purge(context: SpawnContext) -> None:
@@ -85,15 +86,15 @@ def unexpected(context: SpawnContext) -> StepFailedError:
     )
 
 
-def refuse_while_purging(run: ActiveSpawn | None, key: Key) -> None:
-    """Refuse a start while the storage of its lab is being deleted.
+def refuse_while_purging(run: ActiveSpawn | None, key: Key, kinds: Kinds) -> None:
+    """Refuse a start while its storage is being deleted.
 
     Raises:
         PurgeConflictError: The storage is being deleted.
 
     """
     if run is not None and run.record.purge and run.record.desired is Desired.GONE:
-        raise PurgeConflictError(f"The storage of the {key.kind} {key.name!r} is being deleted.")
+        raise PurgeConflictError(f"The storage of the {kinds.describe(key)} is being deleted.")
 
 
 def refuse_while_retiring(user_state: UserState) -> None:
@@ -104,7 +105,7 @@ def refuse_while_retiring(user_state: UserState) -> None:
 
     """
     for key, run in user_state.runs.items():
-        if key.kind is Kind.USER and run.record.desired is Desired.GONE:
+        if key.kind == USER and run.record.desired is Desired.GONE:
             raise UserConflictError(f"{user_state.username} is being retired; try again when that is done.")
 
 
@@ -116,12 +117,12 @@ def refuse_to_retire(user_state: UserState, *, purge: bool) -> None:
 
     """
     for key, run in user_state.runs.items():
-        retiring = key.kind is Kind.USER and run.record.desired is Desired.GONE
+        retiring = key.kind == USER and run.record.desired is Desired.GONE
         if retiring and purge and not run.record.request.options.get("purge"):
             raise UserConflictError(
                 f"{user_state.username} is being retired without the storage; ask for that again when it is done."
             )
-    active = sorted(str(key) for key, run in user_state.runs.items() if key.kind is not Kind.USER and run.record.active)
+    active = sorted(str(key) for key, run in user_state.runs.items() if key.kind != USER and run.record.active)
     if active:
         raise UserConflictError(f"{user_state.username} still has {', '.join(active)}; stop them before retiring.")
 
@@ -148,7 +149,7 @@ def placeholder(user_state: UserState, key: Key = COMMISSIONING, by: str = "") -
         requested_at=now,
         deadline=now,
         phase=Phase.RUNNING,
-        reverted=key.kind is not Kind.USER,
+        reverted=key.kind != USER,
         log=EventLog(generation),
     )
     run = user_state.runs[key] = ActiveSpawn(record)
@@ -158,7 +159,7 @@ def placeholder(user_state: UserState, key: Key = COMMISSIONING, by: str = "") -
 
 def has_namespace(service_context: ServiceContext, username: str) -> bool:
     """Return whether a user has a namespace, with or without a record."""
-    names = Names.of(username, Kind.USER, "", prefix=service_context.settings.namespaces.prefix)
+    names = Names.of(username, USER, "", prefix=service_context.settings.namespaces.prefix)
     existing = service_context.namespaces.get(None, names.namespace)
     return existing is not None and "deletionTimestamp" not in existing["metadata"]
 

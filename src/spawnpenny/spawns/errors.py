@@ -43,6 +43,25 @@ class SpawnNotRunningError(SpawnpennyError):
     title = "It does not run"
 
 
+class KindNotLoadedError(InvalidRequestError):
+    """Refuse a request for a kind of spawns that no loaded plugin declares."""
+
+    code = "kind_not_loaded"
+    title = "No plugin here provides this"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"No loaded plugin provides spawns of the kind {kind}. An administrator can load one by the settings."
+        )
+
+
+class NotScalableError(InvalidRequestError):
+    """Refuse to scale a spawn of a kind without workers."""
+
+    code = "not_scalable"
+    title = "It has no workers"
+
+
 class TooManySpawnsError(SpawnpennyError):
     code = "too_many_spawns"
     status = 429

@@ -71,7 +71,7 @@ class Launcher:
 
     async def stop(self, user_state: UserState, run: ActiveSpawn) -> None:
         """Record that a spawn is to be gone, then start its end."""
-        run.record.desired = Desired.GONE
+        run.record.desired, run.record.stored = Desired.GONE, None
         if run.task is not None:
             run.task.cancel()  # now, or it would go on during the write
         controller = SpawnController(SpawnContext(self._service_context, user_state, run))

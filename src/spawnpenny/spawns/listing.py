@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.aio.pacing import paced
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.replicas.ownership import Ownership, slug_of
 from spawnpenny.spawns.active import ActiveSpawn
@@ -35,7 +34,7 @@ class Directory:
     ownership: Ownership
 
     def all(
-        self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
+        self, kind: str, *, after: tuple[str, str] = START, limit: int | None = None
     ) -> list[tuple[UserState, ActiveSpawn]]:
         """Return the spawns after a username and name, at most ``limit``."""
         found = (spawn for source in self._sources_from(after[0]) for spawn in _of(source, kind, after))
@@ -43,7 +42,7 @@ class Directory:
 
     async def page(
         self,
-        kind: Kind,
+        kind: str,
         *,
         after: tuple[str, str],
         limit: int,
@@ -69,10 +68,10 @@ class Directory:
             yield sources[name]
 
 
-def _of(source: UserState | Manifest, kind: Kind, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
+def _of(source: UserState | Manifest, kind: str, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
     """Return a user's spawns of a kind, sorted by name, those after a username and name."""
     user_state = source if isinstance(source, UserState) else _read(source, kind)
-    runs = [(key.name, run) for key, run in user_state.runs.items() if key.kind is kind] if user_state else []
+    runs = [(key.name, run) for key, run in user_state.runs.items() if key.kind == kind] if user_state else []
     return [
         (user_state, run)
         for name, run in sorted(runs, key=lambda pair: pair[0])
@@ -80,7 +79,7 @@ def _of(source: UserState | Manifest, kind: Kind, after: tuple[str, str]) -> lis
     ]
 
 
-def _read(record: Manifest, kind: Kind) -> UserState | None:
+def _read(record: Manifest, kind: str) -> UserState | None:
     """Return the user state of a record; None if it has no spawn of a kind, or cannot be read."""
     if may_have(record, kind):
         with suppress(SpawnpennyError):

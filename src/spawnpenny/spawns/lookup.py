@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import Key
 from spawnpenny.errors import NotReadyError
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.admission import (
@@ -66,7 +66,7 @@ class SpawnLookup:
 
     async def page(
         self,
-        kind: Kind,
+        kind: str,
         *,
         after: tuple[str, str],
         limit: int,
@@ -83,7 +83,7 @@ class SpawnLookup:
         return await directory.page(kind, after=after, limit=limit, where=where)
 
     def all(
-        self, kind: Kind, *, after: tuple[str, str] = START, limit: int | None = None
+        self, kind: str, *, after: tuple[str, str] = START, limit: int | None = None
     ) -> list[tuple[UserState, ActiveSpawn]]:
         """Return all spawns of a kind, sorted by username and name: those after ``after``, at most ``limit``.
 

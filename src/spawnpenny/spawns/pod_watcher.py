@@ -11,7 +11,7 @@ from spawnpenny.aio.pacing import paced
 from spawnpenny.aio.tasks import Tasks
 from spawnpenny.domain import labels
 from spawnpenny.domain.events import Severity
-from spawnpenny.domain.spawns import Desired, Kind, Phase
+from spawnpenny.domain.spawns import Desired, Phase
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.spawns.active import ActiveSpawn
@@ -50,7 +50,12 @@ class PodWatcher:
             for run in user_state.runs.values():
                 with self.service_context.faults.isolated("user", user_state.slug):
                     context = SpawnContext(self.service_context, user_state, run)
-                    if self._stands(run) and run.record.pod_uid is not None and MainPod(context).cached() is None:
+                    if (
+                        context.kind is not None
+                        and self._stands(run)
+                        and run.record.pod_uid is not None
+                        and MainPod(context).cached() is None
+                    ):
                         self._end(context, None)
 
     def _look_alone(self, pod: Manifest, *, deleted: bool) -> None:
@@ -67,6 +72,8 @@ class PodWatcher:
         if found is None:
             return
         context = SpawnContext(self.service_context, *found)
+        if context.kind is None:
+            return
         if deleted or pod_status.is_lost(pod):
             lost = pod if pod_status.is_lost(pod) else None
             self._end(context, lost, last=pod)
@@ -84,11 +91,12 @@ class PodWatcher:
         context.run.task = self.tasks.start(controller.carry_out(work))
 
     def _notify_supervisors(self, pod: Manifest) -> None:
-        """Notify the supervisor of the pod's spawn, and of Dask clusters that the pod has requested."""
+        """Notify the supervisors of the pod's spawn, and of spawns that the pod has requested."""
         pod_labels = pod["metadata"].get("labels", {})
         user_state, spawn = self.user_registry.by_slug(pod_labels.get(labels.USER, "")), pod_labels.get(labels.SPAWN)
         for run in user_state.runs.values() if user_state else ():
-            if run.record.key.kind is Kind.DASK and spawn in _related(run):
+            kind = self.service_context.plugins.kinds.get(run.record.key.kind)
+            if kind is not None and kind.follows_pods and spawn in _related(run):
                 if labels.PART in pod_labels and spawn == run.record.id and pod_status.is_over(pod):
                     run.note_end(pod)
                 run.changes.notify()

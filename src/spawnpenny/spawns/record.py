@@ -7,12 +7,12 @@ version of its schema.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spawnpenny.domain.resources import Resources, total
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import USER, Desired, Key
 from spawnpenny.domain.users import User
 from spawnpenny.spawns.record_schema import SCHEMA, upgraded
 from spawnpenny.spawns.spawn_record import SpawnRecord
@@ -58,8 +58,8 @@ class UserRecord:
 
     @property
     def has_things(self) -> bool:
-        """Return whether the user has a lab or Dask cluster, including one that is over and still listed."""
-        return any(key.kind is not Kind.USER for key in self.spawns)
+        """Return whether the user has a spawn beside a commissioning, including one that is over and still listed."""
+        return any(key.kind != USER for key in self.spawns)
 
     def sign(self) -> None:
         """Give the next write a new id."""
@@ -111,8 +111,10 @@ class UserRecord:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> UserRecord:
+    def from_json(cls, data: Mapping[str, Any], *, kinds: Container[str] | None = None) -> UserRecord:
         """Read a record.
+
+        Spawns of other kinds than ``kinds`` are written as they are read, unless they are to be gone.
 
         Raises:
             RecordTooNewError: A newer version wrote it.
@@ -121,6 +123,9 @@ class UserRecord:
         """
         data = upgraded(data)
         spawns = [SpawnRecord.from_json(spawn) for spawn in data["spawns"]]
+        for spawn, stored in zip(spawns, data["spawns"], strict=True):
+            if kinds is not None and spawn.key.kind not in kinds and spawn.desired is not Desired.GONE:
+                spawn.stored = stored
         return cls(
             user=User.from_dossier(data["user"]),
             owner=data["owner"],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from spawnpenny.domain.resources import Resources, total
 
 if TYPE_CHECKING:
+    from spawnpenny.domain.kinds import Kinds
     from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.user_state import UserState
 
@@ -30,20 +31,20 @@ def room_of(runs: Sequence[ActiveSpawn]) -> Resources:
     return total(run.record.resources for run in runs)
 
 
-def describe(runs: Sequence[ActiveSpawn]) -> str:
+def describe(runs: Sequence[ActiveSpawn], kinds: Kinds) -> str:
     """Return a message that names the spawns it waits for."""
-    names = [f"the {run.record.key.describe()}" for run in runs]
+    names = [f"the {kinds.describe(run.record.key)}" for run in runs]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"Waiting until {listed} {'have' if len(names) > 1 else 'has'} ended."
 
 
-async def until_room(blocking: Callable[[], list[ActiveSpawn]], notify: Callable[[str], None]) -> None:
+async def until_room(blocking: Callable[[], list[ActiveSpawn]], notify: Callable[[str], None], kinds: Kinds) -> None:
     """Wait until a spawn fits beside its user's other spawns, including those that are ending.
 
     Admission does not count ending spawns, so a spawn may have to wait for them.
     """
     while runs := blocking():
-        notify(describe(runs))
+        notify(describe(runs, kinds))
         tasks = {run.task for run in runs if run.task is not None and not run.task.done()}
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -15,6 +15,7 @@ from typing import Final
 from spawnpenny.aio.tasks import Tasks
 from spawnpenny.auth.identity import Identity
 from spawnpenny.auth.users import check_ids, resolve_user
+from spawnpenny.domain.kinds import Kind
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.domain.spawns import Desired, Key, Scale, SpawnRequest
 from spawnpenny.domain.users import User
@@ -30,7 +31,7 @@ from spawnpenny.spawns.deletion import (
     refuse_while_purging,
     refuse_while_retiring,
 )
-from spawnpenny.spawns.errors import RecordLostError
+from spawnpenny.spawns.errors import KindNotLoadedError, NotScalableError, RecordLostError
 from spawnpenny.spawns.launcher import Launcher
 from spawnpenny.spawns.lookup import SpawnLookup
 from spawnpenny.spawns.service_context import ServiceContext
@@ -79,21 +80,23 @@ class Spawns(SpawnLookup):
             StartConflictError: Another start exists, and ``replace`` is not set.
             ForeignStartError: Another caller's start exists.
             NotReadyError: The state of the cluster is not known (yet).
+            KindNotLoadedError: No loaded plugin declares the kind.
             InvalidRequestError, QuotaExceededError, NameCollisionError, UserConflictError, ForbiddenError,
                 TooManySpawnsError: The request is refused.
 
         """
         self._demand_ready()
+        self._demand_loaded(key)
         async with self._locked(username) as user_state:
             user = resolve_user(username, identity, user_state.known, self._service_context.settings.users)
             refuse_while_retiring(user_state)
             existing = user_state.runs.get(key)
             if existing is not None and existing.record.request.start == request.start:
                 return Started(existing, new=False)
-            refuse_while_purging(existing, key)
+            refuse_while_purging(existing, key, self._service_context.plugins.kinds)
             if existing is not None and existing.record.active:
                 if not replace:
-                    raise conflict(existing, key)
+                    raise conflict(existing, key, self._service_context.plugins.kinds)
                 refuse_foreign(existing, username, request, identity)
             return Started(await self._launcher.accept(user_state, user, key, request, identity), new=True)
 
@@ -159,13 +162,15 @@ class Spawns(SpawnLookup):
             return run
 
     async def scale(self, username: str, key: Key, desired: Scale | Callable[[Scale], Scale]) -> Scaled | None:
-        """Scale a Dask cluster; return None if it does not exist. When this returns, the scale is recorded.
+        """Scale a spawn; return None if it does not exist. When this returns, the scale is recorded.
 
         ``desired`` is the new scale, or a function of the present one, called under the user's lock. A scale beyond the
         user's budget is cut to what fits.
 
         Raises:
             SpawnNotRunningError: It is being stopped, has failed or has ended.
+            KindNotLoadedError: No loaded plugin declares its kind.
+            NotScalableError: Spawns of its kind have no workers.
             NotReadyError: The state of the cluster is not known (yet).
             ElsewhereError: Another replica looks after the user.
 
@@ -177,7 +182,9 @@ class Spawns(SpawnLookup):
             run = user_state.runs.get(key)
             if run is None:
                 return None
-            demand_up(run)
+            if not self._demand_loaded(key).scales:
+                raise NotScalableError(f"The {self._service_context.plugins.kinds.describe(key)} has no workers.")
+            demand_up(run, self._service_context.plugins.kinds)
             budget, before = StepView(SpawnContext(self._service_context, user_state, run)).budget, run.record.scale
             requested = desired if isinstance(desired, Scale) else desired(before)
             fitted = budget.fit(requested.held(requested.count))
@@ -224,11 +231,13 @@ class Spawns(SpawnLookup):
         why storage was kept.
 
         Raises:
+            KindNotLoadedError: No loaded plugin declares the kind, so no step knows its storage.
             NotReadyError: The state of the cluster is not known (yet).
             ElsewhereError: Another replica looks after the user.
 
         """
         self._demand_ready()
+        self._demand_loaded(key)
         if self.user_state(username) is None and not has_namespace(self._service_context, username):
             return None
         async with self._locked(username) as user_state:
@@ -248,6 +257,12 @@ class Spawns(SpawnLookup):
                 run.record.purge = True
                 await self._launcher.stop(user_state, run)
             return run
+
+    def _demand_loaded(self, key: Key) -> Kind:
+        kind = self._service_context.plugins.kinds.get(key.kind)
+        if kind is None:
+            raise KindNotLoadedError(key.kind)
+        return kind
 
     @asynccontextmanager
     async def _locked(self, username: str) -> AsyncIterator[UserState]:

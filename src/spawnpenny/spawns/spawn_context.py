@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spawnpenny.domain.kinds import Kind
 from spawnpenny.domain.names import Names
 from spawnpenny.kubernetes.errors import ClusterForbiddenError
 from spawnpenny.pipeline.order import Ordered
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.unloaded_kinds import pipeline_without_plugin
 from spawnpenny.spawns.user_state import UserState
 
 
@@ -22,7 +24,14 @@ class SpawnContext:
 
     @property
     def pipeline(self) -> Ordered:
-        return self.service_context.plugins.pipelines[self.run.record.key.kind]
+        plugins, kind = self.service_context.plugins, self.run.record.key.kind
+        ordered = plugins.pipelines.get(kind)
+        return ordered if ordered is not None else pipeline_without_plugin(kind, plugins.steps)
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of the spawn, or None if no loaded plugin declares it."""
+        return self.service_context.plugins.kinds.get(self.run.record.key.kind)
 
     @property
     def names(self) -> Names:

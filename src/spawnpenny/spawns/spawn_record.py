@@ -46,8 +46,9 @@ class SpawnRecord:
         uids: The uids of the objects that it made, by ``Kind/name``.
         secrets: What its steps keep of it, and secret options, until it is over. ``env`` and ``tls`` of the request
             are kept only until it runs or has failed.
-        scale: How many workers a Dask cluster is to have.
-        idle_since: Since when nothing has run on a Dask cluster.
+        scale: How many workers it is to have.
+        idle_since: Since when nothing has run on it.
+        stored: The JSON of the record of a spawn that no loaded plugin can look after. It is written as it was read.
 
     """
 
@@ -75,6 +76,7 @@ class SpawnRecord:
     replaces: list[Replaced] = field(default_factory=list)
     idle_since: float | None = None
     log: EventLog = field(default_factory=lambda: EventLog(0))
+    stored: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def active(self) -> bool:
@@ -126,6 +128,8 @@ class SpawnRecord:
         self.request = replace(self.request, env={}, tls=None)
 
     def to_json(self) -> dict[str, Any]:
+        if self.stored is not None:
+            return dict(self.stored)
         return {
             "key": str(self.key),
             "id": self.id,
@@ -160,6 +164,7 @@ class SpawnRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SpawnRecord:
+        """Return the record that ``to_json`` wrote."""
         return cls(
             key=Key.parse(data["key"]),
             id=data["id"],

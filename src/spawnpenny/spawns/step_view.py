@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.auth.lab_tokens import token_hash
-from spawnpenny.domain.spawns import Key, Kind, StepState
+from spawnpenny.domain.spawns import StepState
 from spawnpenny.errors import SpawnError, SpawnpennyError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.pipeline.dependencies import Dependencies
@@ -100,7 +100,7 @@ class StepView:
     def retiring(self) -> Iterator[tuple[Step, Spawn]]:
         """Yield the ``user`` steps of all pipelines, last one first, with the spawn as each step sees it."""
         pipelines, seen, cluster = self.context.service_context.plugins.pipelines, set[str](), self._clusters()
-        for kind in (Kind.DASK, Kind.LAB, Kind.USER):
+        for kind in self.context.service_context.plugins.kinds.retirement_order:
             for step in reversed(pipelines[kind].steps):
                 if step.scope == "user" and step.name not in seen:
                     seen.add(step.name)
@@ -183,12 +183,12 @@ class StepView:
 
     def _blocked(self) -> str | None:
         runs = self.budget.blocking()
-        return describe(runs) if runs else None
+        return describe(runs, self.context.service_context.plugins.kinds) if runs else None
 
     def _lab_runs(self) -> bool:
         caller = self.context.run.record.request.caller
-        lab = self.context.user_state.runs.get(Key(Kind.LAB, caller.lab)) if caller else None
-        return lab is not None and caller is not None and lab.record.id == caller.spawn and lab.record.active
+        runs = self.context.user_state.runs.values() if caller else ()
+        return any(caller and run.record.id == caller.spawn and run.record.active for run in runs)
 
     async def _note_idle(self, seconds: float | None) -> None:
         """Record when the spawn becomes idle or busy: other replicas list it from the record."""

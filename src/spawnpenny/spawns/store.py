@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,6 @@ from spawnpenny.aio.settle import uninterrupted
 from spawnpenny.domain import labels
 from spawnpenny.domain.conformity import demand_conforming
 from spawnpenny.domain.names import safe_slug
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.errors import AlreadyExistsError, ConflictError, NotFoundError
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
@@ -124,7 +124,7 @@ def username_of(secret: Manifest) -> str:
         return slug
 
 
-def may_have(secret: Manifest, kind: Kind) -> bool:
+def may_have(secret: Manifest, kind: str) -> bool:
     """Return whether a user may have a spawn of a kind. It is much cheaper than to parse the record."""
     try:
         return f'"{kind}/'.encode() in base64.b64decode(secret["data"][_KEY])
@@ -132,8 +132,8 @@ def may_have(secret: Manifest, kind: Kind) -> bool:
         return False  # the record cannot be read
 
 
-def read_record(secret: Manifest) -> UserRecord:
-    """Return the record that a Secret holds.
+def read_record(secret: Manifest, *, kinds: Container[str] | None = None) -> UserRecord:
+    """Return the record that a Secret holds; for ``kinds`` see ``UserRecord.from_json``.
 
     Raises:
         RecordTooNewError: A newer spawnpenny wrote it.
@@ -141,7 +141,7 @@ def read_record(secret: Manifest) -> UserRecord:
 
     """
     try:
-        record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])))
+        record = UserRecord.from_json(json.loads(base64.b64decode(secret["data"][_KEY])), kinds=kinds)
         _demand_sound(record, secret)
     except SpawnpennyError:
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import USER, Key
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.active import ActiveSpawn
 from spawnpenny.spawns.record import UserRecord
@@ -68,9 +68,7 @@ class UserState:
         over = [
             run
             for key, run in self.runs.items()
-            if run.record.phase.over
-            and run.record.reverted
-            and not (key.kind is Kind.USER and self.record.commissioned)
+            if run.record.phase.over and run.record.reverted and not (key.kind == USER and self.record.commissioned)
         ]
         return sorted(over, key=lambda run: run.record.ended_at or 0.0)
 

@@ -17,7 +17,7 @@ from spawnpenny.broker.local import run_local_broker
 from spawnpenny.broker.server import BrokerServer, run_broker
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import DEFAULT_LAB
-from spawnpenny.domain.spawns import Key, Kind, SpawnRequest
+from spawnpenny.domain.spawns import USER, Key, SpawnRequest
 from spawnpenny.kubernetes.interface import Cluster, Manifest, Ref
 from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.plugin.manager import load_plugins
@@ -36,11 +36,13 @@ SMALL_LAB: Final = (
     ),
 )
 """A command line for the embedded cluster that answers as a lab does, in a tenth of the time."""
+_UNSUPERVISED: Final = frozenset({"lab", USER})
+"""Kinds whose task ends once they run. That of another kind may supervise it as long as it runs."""
 
 
 def lab(name: str = DEFAULT_LAB) -> Key:
     """Return the key of a lab."""
-    return Key(Kind.LAB, name)
+    return Key("lab", name)
 
 
 @dataclass
@@ -105,7 +107,7 @@ class Site:
 
 async def start_cluster(service: Service, name: str = "c1", *, user: str = "ada", **more: Any) -> ActiveSpawn:
     """Start a Dask cluster; ``more`` are further fields of the request."""
-    request, key = SpawnRequest(f"start-{name}", **more), Key(Kind.DASK, name)
+    request, key = SpawnRequest(f"start-{name}", **more), Key("dask", name)
     return (await service.spawns.start(user, key, request, identity=HUB)).run
 
 
@@ -128,7 +130,7 @@ async def settled(run: ActiveSpawn) -> ActiveSpawn:
     """Wait until nothing further happens to a spawn by itself."""
     async for _ in run.events():
         pass
-    if run.task is not None and run.record.key.kind is not Kind.DASK:  # that of a cluster looks after it for good
+    if run.task is not None and (run.over or run.record.key.kind in _UNSUPERVISED):
         await run.task
     return run
 

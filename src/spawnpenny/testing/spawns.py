@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import Group, User
 from spawnpenny.pipeline.spawn import PlannedSpawn
 
 ADA: Final = User("ada", 2001, 2002, (Group("physics", 3001),))
 
 
-def make_spawn(kind: Kind = Kind.LAB, name: str = DEFAULT_LAB, user: User = ADA, **more: Any) -> PlannedSpawn:
+def make_spawn(kind: str = "lab", name: str = DEFAULT_LAB, user: User = ADA, **more: Any) -> PlannedSpawn:
     """Return a planned spawn of a lab or Dask cluster; ``more`` are further fields, such as ``env``."""
     parts: dict[str, Any] = {
         "id": "mark",

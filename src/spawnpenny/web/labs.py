@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import Key, Phase
 from spawnpenny.errors import StorageKeptError
+from spawnpenny.serving.metrics.families import gauges
 from spawnpenny.serving.prefix import link_to
 from spawnpenny.web.app_keys import LIMITS, SERVICE
 from spawnpenny.web.errors import LabNotFoundError
@@ -32,14 +35,19 @@ from spawnpenny.web.schemas.responses import HostnamesView, LabsView, LabView, S
 from spawnpenny.web.spawns import answer_stop, find_spawn, page_of_spawns, spawns_of
 
 if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from spawnpenny.service import Service
     from spawnpenny.spawns.active import ActiveSpawn
 
-_LAB: Final = f"{USER_PATH}/labs/{{lab}}"
+LAB: Final = "lab"
+"""The kind of labs, which the plugin ``lab`` declares."""
+_PATH: Final = f"{USER_PATH}/labs/{{lab}}"
 
 
 @route(
     "PUT",
-    _LAB,
+    _PATH,
     authorize.SPAWN,
     "lab.start",
     "Start a lab. The same request sent again, with the same `start`, is the same lab.",
@@ -62,7 +70,7 @@ async def start_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StartQuerySchema())
     requested = await start_of(request, LabBody(), username)
-    key = Key(Kind.LAB, lab)
+    key = Key(LAB, lab)
     _count(request, username, key, requested.start)
     start = partial(
         request.app[SERVICE].spawns.start,
@@ -82,7 +90,7 @@ async def start_lab(request: web.Request) -> web.Response:
 
 @route(
     "GET",
-    _LAB,
+    _PATH,
     authorize.READ,
     "lab.get",
     "Read the state of a lab, and its URL.",
@@ -97,7 +105,7 @@ async def get_lab(request: web.Request) -> web.Response:
 
 @route(
     "DELETE",
-    _LAB,
+    _PATH,
     authorize.STOP,
     "lab.stop",
     "Stop a lab. With `start`, stop only that start; with `purge=storage`, delete its storage too.",
@@ -116,7 +124,7 @@ async def get_lab(request: web.Request) -> web.Response:
 async def stop_lab(request: web.Request) -> web.Response:
     username, lab = username_of(request), lab_of(request)
     query = query_of(request, StopQuerySchema())
-    spawns, key = request.app[SERVICE].spawns, Key(Kind.LAB, lab)
+    spawns, key = request.app[SERVICE].spawns, Key(LAB, lab)
     if query.purge:
         demand_purge(request)
         run = await spawns.purge(username, key, identity=identity_of(request), start=query.start)
@@ -130,7 +138,7 @@ async def stop_lab(request: web.Request) -> web.Response:
 
 @route(
     "GET",
-    f"{_LAB}/events",
+    f"{_PATH}/events",
     authorize.READ,
     "lab.events",
     "Follow the events of a lab, past and new ones, as server-sent events.",
@@ -151,7 +159,7 @@ async def lab_events(request: web.Request) -> web.StreamResponse:
 
 @route(
     "GET",
-    f"{_LAB}/hostnames",
+    f"{_PATH}/hostnames",
     authorize.READ,
     "lab.hostnames",
     "List the host names of a lab for its TLS certificate, also before it starts.",
@@ -160,7 +168,7 @@ async def lab_events(request: web.Request) -> web.StreamResponse:
 )
 async def get_hostnames(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
-    key = Key(Kind.LAB, lab_of(request))
+    key = Key(LAB, lab_of(request))
     found = request.app[SERVICE].spawns.hostnames(username_of(request), key)
     return web.json_response({"hostnames": found})
 
@@ -176,7 +184,7 @@ async def get_hostnames(request: web.Request) -> web.Response:
 async def list_labs_of_user(request: web.Request) -> web.Response:
     query_of(request, NoQuerySchema())
     username = username_of(request)
-    labs = [lab_view(username, run) for run in spawns_of(request, username, Kind.LAB)]
+    labs = [lab_view(username, run) for run in spawns_of(request, username, LAB)]
     return web.json_response({"labs": labs})
 
 
@@ -191,7 +199,7 @@ async def list_labs_of_user(request: web.Request) -> web.Response:
 )
 async def list_labs(request: web.Request) -> web.Response:
     query = query_of(request, PageQuerySchema())
-    page, following = await page_of_spawns(request, Kind.LAB, query)
+    page, following = await page_of_spawns(request, LAB, query)
     labs = [lab_view(user_state.username, run) for user_state, run in page]
     unknown = request.app[SERVICE].spawns.unknown()
     return web.json_response({"labs": labs, "next": following, "unknown": unknown})
@@ -208,10 +216,22 @@ def find_lab(request: web.Request) -> tuple[str, ActiveSpawn]:
 
     """
     username, lab = username_of(request), lab_of(request)
-    run = find_spawn(request, username, Key(Kind.LAB, lab))
+    run = find_spawn(request, username, Key(LAB, lab))
     if run is None:
         raise LabNotFoundError(username, lab)
     return username, run
+
+
+def lab_gauges(service: Service) -> Iterable[Metric]:
+    """Yield the gauge of the labs that this replica looks after."""
+    phases = Counter(
+        run.record.phase
+        for user_state in service.spawns.user_states()
+        for key, run in user_state.runs.items()
+        if key.kind == LAB
+    )
+    by_phase = {phase.value: phases[phase] for phase in Phase}
+    yield gauges("spawnpenny_labs", "Labs, by phase.", "phase", by_phase)
 
 
 def _count(request: web.Request, username: str, key: Key, start: str) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.errors import ForbiddenError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class RequestContext:
         own_user: The user of the caller, on routes about the caller's own user.
         code: The code of the error, if the request is refused.
         spawn: The id of the spawn that the request is about.
-        cluster: The name of that spawn, if it is a Dask cluster.
+        cluster: The name of that spawn, if it is a Dask cluster whose name the path does not have.
         purge: Whether the request deletes storage.
         authorization: The credentials, as the Authorization header has them.
         cookie: The cookie that the answer sets, which stands for the credentials.
@@ -53,8 +52,6 @@ class RequestContext:
     def about(self, run: ActiveSpawn) -> None:
         """Note the spawn of the request: every later log line of the request has the id of the spawn."""
         self.spawn = run.record.id
-        if run.record.key.kind is Kind.DASK:
-            self.cluster = run.record.key.name
         structlog.contextvars.bind_contextvars(spawn=run.record.id)
 
 

@@ -19,7 +19,7 @@ from spawnpenny.web.schemas.queries import NOT_A_CURSOR, PageQuery
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from spawnpenny.domain.spawns import Key, Kind
+    from spawnpenny.domain.spawns import Key
     from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.spawn_record import SpawnRecord
     from spawnpenny.spawns.user_state import UserState
@@ -33,15 +33,15 @@ def find_spawn(request: web.Request, username: str, key: Key) -> ActiveSpawn | N
     return run
 
 
-def spawns_of(request: web.Request, username: str, kind: Kind) -> list[ActiveSpawn]:
+def spawns_of(request: web.Request, username: str, kind: str) -> list[ActiveSpawn]:
     """Return a user's spawns of a kind, by name."""
     user_state = request.app[SERVICE].spawns.user_state(username)
     runs = sorted(user_state.runs.items(), key=lambda item: item[0].name) if user_state else []
-    return [run for key, run in runs if key.kind is kind]
+    return [run for key, run in runs if key.kind == kind]
 
 
 async def page_of_spawns(
-    request: web.Request, kind: Kind, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
+    request: web.Request, kind: str, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
 ) -> tuple[list[tuple[UserState, ActiveSpawn]], str | None]:
     """Return one page of all spawns of a kind, by user and name, and the cursor of the next page, if there is one.
 

@@ -283,7 +283,9 @@ def test_no_tokens_are_a_refusal_where_the_environment_is_known(deployed):
 
 def test_a_kind_that_no_plugin_makes_is_not_counted(command, right):
     assert "steps         lab: 7\n" in command("check", right).out
-    assert "No loaded plugin makes spawns of the kind dask" in command("pipeline", right, "--kind", "dask").out
+    refused = command("pipeline", right, "--kind", "dask")
+    assert (refused.code, refused.err) == (2, "No loaded plugin has the kind 'dask'. The kinds are lab, user.\n")
+    assert command("try", right, "--kind", "dask").err == refused.err
 
 
 @pytest.mark.parametrize(

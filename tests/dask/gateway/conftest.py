@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
+from spawnpenny_dask import spawnpenny_kinds
 from spawnpenny_dask.errors import ClusterIdleError
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
@@ -123,7 +124,10 @@ async def site(tmp_path, flock):
         groups = hookimpl(lambda settings: list(GROUPS))
         site.plugins = {
             "flock": SimpleNamespace(
-                spawnpenny_steps=steps, spawnpenny_cluster_options=options, spawnpenny_worker_groups=groups
+                spawnpenny_kinds=spawnpenny_kinds,
+                spawnpenny_steps=steps,
+                spawnpenny_cluster_options=options,
+                spawnpenny_worker_groups=groups,
             )
         }
         yield site

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from spawnpenny.api import WorkerGroup, hookimpl
-from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.errors import PluginError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
@@ -69,7 +69,7 @@ async def test_adapting_is_of_the_default_group_alone(caller, server):
     await scale(ada, name, 1, "spot")
     await scale(ada, name, 0, what="adapt", minimum=1, maximum=2)
     await scale(ada, name, 2, "spot")
-    record = server.service.spawns.find("ada", Key(Kind.DASK, name)).record
+    record = server.service.spawns.find("ada", Key("dask", name)).record
     assert record.scale == Scale(1, 1, 2, adaptive=True, groups={"spot": 2})
     await scale(ada, name, 0)
     assert record.scale == Scale(0, groups={"spot": 2})

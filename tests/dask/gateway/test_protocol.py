@@ -9,7 +9,7 @@ import pytest
 from dask_gateway import GatewayClusterError
 from dask_gateway.client import ClusterStatus, GatewayWarning
 
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import Key
 from spawnpenny.testing.patience import PATIENCE
 from tests.dask.gateway.conftest import OPTIONS
 
@@ -25,7 +25,7 @@ async def running(gateway, **options):
 
 
 def run_of(server, name, user="ada"):
-    return server.service.spawns.find(user, Key(Kind.DASK, name))
+    return server.service.spawns.find(user, Key("dask", name))
 
 
 async def test_the_client_offers_the_options_and_holds_its_user_to_them(gateway):

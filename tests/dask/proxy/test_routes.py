@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiohttp import web
+from spawnpenny_dask import spawnpenny_kinds
 
 from spawnpenny.api import Step, allow, hookimpl
 from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.domain.spawns import Key, Kind, Scale
+from spawnpenny.domain.spawns import Key, Scale
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
@@ -82,7 +83,9 @@ async def site(tmp_path):
     images = {"spawnpenny/lab": SMALL_LAB, "scheduler": SCHEDULER}
     async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
         site = await make_site(cluster)
-        site.plugins = {"scheduler": SimpleNamespace(spawnpenny_steps=spawnpenny_steps)}
+        site.plugins = {
+            "scheduler": SimpleNamespace(spawnpenny_kinds=spawnpenny_kinds, spawnpenny_steps=spawnpenny_steps)
+        }
         site.data["tokens"] = {
             name: {"sha256": hash_token(token), "scopes": scopes}
             for name, token, scopes in (("proxy", TOKEN, ["routes"]), ("reader", "reader-token", ["read:any"]))
@@ -134,13 +137,13 @@ async def test_schedulers_are_reported_and_neither_labs_nor_workers(site):
         address = route["route"].pop("address")
         assert one.record.url == f"tls://{address}:8786"
         assert route["route"] == {"user": "ada", "uid": one.record.pod_uid, "tls": 8786, "dashboard": 8787}
-        await service.spawns.scale("ada", Key(Kind.DASK, "c1"), Scale(2))
+        await service.spawns.scale("ada", Key("dask", "c1"), Scale(2))
         await settled(await start_cluster(service, "c2", user="bob"))
         assert (await seen.next())[1]["route"]["user"] == "bob"  # the workers were not worth a word
         async with events(port) as late:
             kind, route = await late.next()
             assert (kind, sorted(route)) == ("routes", ["c1", "c2"])
-        await service.spawns.stop("ada", Key(Kind.DASK, "c1"))
+        await service.spawns.stop("ada", Key("dask", "c1"))
         assert await seen.next() == ("route", {"cluster": "c1", "route": None})
 
 
@@ -164,7 +167,7 @@ async def test_a_cluster_is_reached_through_the_proxy_as_soon_as_it_runs(site, p
         async with asyncio.timeout(PATIENCE):
             assert await reader.readexactly(len(data)) == data
         writer.close()
-        await service.spawns.stop("ada", Key(Kind.DASK, "c1"))
+        await service.spawns.stop("ada", Key("dask", "c1"))
         await known(proxy, "c1", present=False)
 
 

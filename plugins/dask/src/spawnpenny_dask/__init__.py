@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import ClusterOption, Manifest, PlannedSpawn, Settings, Step, WorkerGroup, hookimpl
+from spawnpenny.api import (
+    ClusterOption,
+    Kind,
+    Manifest,
+    OptionSource,
+    PlannedSpawn,
+    Settings,
+    Step,
+    WorkerGroup,
+    hookimpl,
+)
 from spawnpenny_dask.lab_environment import lab_patch
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
+
+
+@hookimpl
+def spawnpenny_kinds() -> list[Kind]:
+    return [
+        Kind(
+            "dask",
+            "dask",
+            "Dask cluster",
+            scales=True,
+            ends_with_lab=True,
+            follows_pods=True,
+            minimum=1,
+            options=OptionSource.CLUSTER,
+        )
+    ]
 
 
 @hookimpl

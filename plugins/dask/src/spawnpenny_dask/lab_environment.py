@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings
+from spawnpenny.api import NOTEBOOK, Manifest, PlannedSpawn, Settings
 
 
 def lab_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
@@ -12,7 +12,7 @@ def lab_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifes
 
     Variables that the pod or the caller of the spawn sets stay as they are.
     """
-    if spawn.kind is not Kind.LAB or settings.gateway.address is None:
+    if spawn.kind != "lab" or settings.gateway.address is None:
         return None
     containers = {container["name"]: container for container in pod["spec"]["containers"]}
     name = NOTEBOOK if NOTEBOOK in containers else next(iter(containers))

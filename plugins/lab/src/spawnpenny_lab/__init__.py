@@ -9,7 +9,9 @@ from decimal import Decimal
 from spawnpenny.api import (
     NOTEBOOK,
     FormField,
+    Kind,
     Manifest,
+    OptionSource,
     PlannedSpawn,
     Resources,
     Settings,
@@ -107,6 +109,11 @@ class PodStep(Step):
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Pod", spawn.names.base)
+
+
+@hookimpl
+def spawnpenny_kinds() -> list[Kind]:
+    return [Kind("lab", "labs", "lab", options=OptionSource.FORM, lab_token=True)]
 
 
 @hookimpl

@@ -15,7 +15,6 @@ class NamespaceStep(Step):
     """Create the user's namespace."""
 
     name = "namespace"
-    kinds = frozenset({"lab", "dask"})
     scope = "user"
     permissions = (allow("claim", "release", on="broker"),)
 
@@ -39,10 +38,9 @@ class NetworkStep(Step):
     """Keep users apart by a NetworkPolicy that exists before the first pod."""
 
     name = "network"
-    kinds = frozenset({"lab", "dask"})
     scope = "user"
     needs = frozenset({"namespace"})
-    before = frozenset({"lab", "dask"})
+    before = frozenset({"*"})
     permissions = (allow("create", "patch", on="networkpolicies"),)
 
     def __init__(self, settings: NetworkSettings) -> None:

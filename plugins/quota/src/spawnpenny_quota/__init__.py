@@ -87,10 +87,9 @@ class QuotaStep(Step):
     """Limit the resources that all pods of a user have together."""
 
     name = "quota"
-    kinds = frozenset({"lab", "dask"})
     scope = "user"
     needs = frozenset({"namespace"})
-    before = frozenset({"lab", "dask"})
+    before = frozenset({"*"})
     permissions = (
         allow("create", "patch", on="resourcequotas"),
         allow("create", "patch", on="limitranges"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings, Step, hookimpl
+from spawnpenny.api import NOTEBOOK, Manifest, PlannedSpawn, Settings, Step, hookimpl
 from spawnpenny_storage.objects import mount
 from spawnpenny_storage.settings import StorageSettings, StorageSettingsSchema
 from spawnpenny_storage.step import StorageStep
@@ -16,7 +16,7 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 @hookimpl
 def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
     has_lab = any(container["name"] == NOTEBOOK for container in pod["spec"]["containers"])
-    return mount(spawn, _section(settings)) if spawn.kind is Kind.LAB and has_lab else None
+    return mount(spawn, _section(settings)) if spawn.kind == "lab" and has_lab else None
 
 
 def _section(settings: Settings) -> StorageSettings:

@@ -13,9 +13,9 @@ class ProvisionStep(Step):
     """Run the site's commission containers for this user, if dossier or order is new."""
 
     name = "user.provision"
-    kinds = frozenset({"user", "lab", "dask"})
+    commissions = True
     scope = "user"
-    before = frozenset({"lab", "dask"})
+    before = frozenset({"*"})
     permissions = (allow("provision", on="broker"),)
     deadline = math.inf
 
@@ -33,10 +33,9 @@ class FilesStep(Step):
     """Keep the passwd and group files of the user."""
 
     name = "user.files"
-    kinds = frozenset({"lab", "dask"})
     scope = "user"
     needs = frozenset({"namespace"})
-    before = frozenset({"lab", "dask"})
+    before = frozenset({"*"})
     permissions = (allow("create", "patch", on="configmaps"),)
 
     def __init__(self, settings: FileSettings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.plugin.manager import Plugins
 from spawnpenny.settings.model import Settings
 
@@ -44,5 +43,9 @@ def _plugins(settings: Settings, plugins: Plugins | None) -> dict[str, Any]:
     pipelines = plugins.pipelines
     return {
         "plugins": {info.name: info.version for info in plugins.infos() if info.loaded},
-        "steps": {kind.value: len(pipelines[kind].steps) for kind in Kind if plugins.provides(kind)},
+        "steps": {
+            kind.name: len(pipelines[kind.name].steps)
+            for kind in plugins.kinds.of_plugins
+            if plugins.provides(kind.name)
+        },
     }

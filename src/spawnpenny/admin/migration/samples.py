@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from spawnpenny.admin.migration.slugs import LAB
 from spawnpenny.domain import labels
 from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.users import User
 from spawnpenny.errors import InvalidOptionError
 from spawnpenny.kubernetes.interface import Manifest
@@ -57,13 +57,13 @@ class Samples:
     ) -> list[Manifest]:
         """Return all objects that are made for a lab in its user's namespace."""
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, options or {}, env or {})
-        return [make for step in self.plugins.pipelines[Kind.LAB].steps for make in step.manifests(spawn)]
+        return [make for step in self.plugins.pipelines[LAB].steps for make in step.manifests(spawn)]
 
     def made_for_all(self, *, user: User | None = None, lab: str = DEFAULT_LAB) -> list[Manifest]:
         """Return the objects that do not depend on choices without a default."""
         spawn = self._spawn(user or self._user(_SOMEBODY), lab, {}, {})
         made: list[Manifest] = []
-        for step in self.plugins.pipelines[Kind.LAB].steps:
+        for step in self.plugins.pipelines[LAB].steps:
             with suppress(InvalidOptionError):
                 made += step.manifests(spawn)
         return made
@@ -94,7 +94,7 @@ class Samples:
         for options in self._choices():
             with suppress(InvalidOptionError):
                 spawn = self._spawn(self._user(_SOMEBODY), DEFAULT_LAB, options, {})
-                for step in self.plugins.pipelines[Kind.LAB].steps:
+                for step in self.plugins.pipelines[LAB].steps:
                     needed = step.resources(spawn)
                     most = Resources(max(most.cpu, needed.cpu), max(most.memory, needed.memory))
         return most
@@ -112,12 +112,12 @@ class Samples:
         return User(username, self.settings.users.uid, self.settings.users.gid)
 
     def _names(self, user: User, lab: str) -> Names:
-        return Names.of(user.username, Kind.LAB, lab, prefix=self.settings.namespaces.prefix)
+        return Names.of(user.username, LAB, lab, prefix=self.settings.namespaces.prefix)
 
     def _spawn(self, user: User, lab: str, options: Mapping[str, Any], env: Mapping[str, str]) -> PlannedSpawn:
         return PlannedSpawn(
             id="sample",
-            kind=Kind.LAB,
+            kind=LAB,
             name=lab,
             user=user,
             names=self._names(user, lab),

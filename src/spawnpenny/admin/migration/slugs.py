@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spawnpenny.domain.names import DEFAULT_LAB, Names
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.templates import expand, template_fields
+
+LAB: Final = "lab"
+"""The kind that takes the place of KubeSpawner's servers."""
 
 
 def namespace_names(template: str, username: str, hub_namespace: str) -> set[str]:
@@ -12,7 +16,7 @@ def namespace_names(template: str, username: str, hub_namespace: str) -> set[str
 
     There is one for each slug scheme; none if the template has a field that only the Hub knows.
     """
-    names = Names.of(username, Kind.LAB, DEFAULT_LAB, prefix="")
+    names = Names.of(username, LAB, DEFAULT_LAB, prefix="")
     hub = "user" if hub_namespace == "default" else hub_namespace
     fields = {**template_fields(username, DEFAULT_LAB, names), "hubnamespace": hub}
     slugs = fields["safe_username"], fields["escaped_username"]

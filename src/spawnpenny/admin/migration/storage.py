@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from spawnpenny.admin.migration.carried import Carried
+from spawnpenny.admin.migration.slugs import LAB
 from spawnpenny.domain.names import DEFAULT_LAB, Names
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.domain.templates import expand, template_fields
 
 VOLUME: Final = "storage"
@@ -84,7 +84,7 @@ def _is_same(name: Any, other: str) -> bool:
 
 def _of_somebody(template: str) -> str:
     user = "somebody"
-    fields = template_fields(user, DEFAULT_LAB, Names.of(user, Kind.LAB, DEFAULT_LAB, prefix=""))
+    fields = template_fields(user, DEFAULT_LAB, Names.of(user, LAB, DEFAULT_LAB, prefix=""))
     try:
         return expand(_DOUBLED.sub(r"\1", template), fields)
     except ValueError:

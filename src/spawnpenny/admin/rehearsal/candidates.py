@@ -10,8 +10,9 @@ from typing import Any, Final
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.form_answers import combinations, sample_text, single_changes
 from spawnpenny.domain.forms import TEXT_SUFFIX, FormField, every_field
+from spawnpenny.domain.kinds import Kind, OptionSource
 from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
-from spawnpenny.domain.spawns import DEFAULT_GROUP, Kind
+from spawnpenny.domain.spawns import DEFAULT_GROUP
 from spawnpenny.domain.users import User
 from spawnpenny.domain.worker_groups import WorkerGroup, group_names
 
@@ -46,22 +47,32 @@ class Candidate:
     def label(self) -> str:
         chosen = " ".join(f"{key}={value}" for key, value in self.shown.items())
         group = "" if self.group == DEFAULT_GROUP else f" with the worker group {self.group}"
-        return f"{self.kind} {chosen or '(defaults)'}{group}"
+        return f"{self.kind.name} {chosen or '(defaults)'}{group}"
+
+    @property
+    def title(self) -> str:
+        """What it is in a sentence, such as ``a Dask cluster``."""
+        if self.kind.options is not OptionSource.FORM:
+            return self.kind.indefinite
+        return "the default server" if self.name == DEFAULT_LAB else f"the server {self.name!r}"
 
     @property
     def owner(self) -> str:
-        server = "" if self.kind is not Kind.LAB or self.name == DEFAULT_LAB else f", server {self.name!r}"
+        named = self.kind.options is OptionSource.FORM and self.name != DEFAULT_LAB
+        server = f", server {self.name!r}" if named else ""
         return f"{self.user.username!r}{server}"
 
 
-def lab_candidates(form: Sequence[FormField], user: User, name: str, *, every: bool) -> Iterator[Candidate]:
-    """Yield a lab for each choice, with defaults for the others; with ``every``, for each combination."""
+def form_candidates(
+    kind: Kind, form: Sequence[FormField], user: User, name: str, *, every: bool
+) -> Iterator[Candidate]:
+    """Yield a spawn for each choice, with defaults for the others; with ``every``, for each combination."""
     choosable = [field_.name for field_ in every_field(form) if len(field_.choices) > 1 or field_.free_text is not None]
     found = combinations(form) if every else single_changes(form)
     for options in itertools.islice(_distinct(found), MAX_CANDIDATES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
         shown = {key: by_field[key] for key in dict.fromkeys(choosable) if key in by_field}
-        yield Candidate(Kind.LAB, user, name, options, shown)
+        yield Candidate(kind, user, name, options, shown)
 
 
 def free_text_fields(form: Sequence[FormField]) -> Iterator[FormField]:
@@ -77,14 +88,14 @@ def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
     for number, candidate in enumerate(candidates):
         names = ODD_NAMES if number < _ALL_NAMES else (ODD_NAMES[number % len(ODD_NAMES)],)
         for username, server in names:
-            name = server if candidate.kind is Kind.LAB else cluster_name(username, "rehearsal")
+            name = server if candidate.kind.options is OptionSource.FORM else cluster_name(username, "rehearsal")
             yield replace(candidate, user=replace(candidate.user, username=username), name=name, odd=True)
 
 
-def dask_candidates(
-    options: Sequence[ClusterOption], groups: Sequence[WorkerGroup], user: User, *, every: bool
+def cluster_candidates(
+    kind: Kind, options: Sequence[ClusterOption], groups: Sequence[WorkerGroup], user: User, *, every: bool
 ) -> Iterator[Candidate]:
-    """Yield a Dask cluster with the defaults, one for each worker group, and one for each choice of an option."""
+    """Yield a cluster with the defaults, one for each worker group, and one for each choice of an option."""
     name = cluster_name(user.username, "rehearsal")
     listed = {option.name: _listed(option) for option in options if _listed(option)}
     if every:
@@ -94,10 +105,10 @@ def dask_candidates(
     else:
         found = ({key: value} for key, values in listed.items() for value in values)
     for group in group_names(groups):
-        yield Candidate(Kind.DASK, user, name, group=group)
+        yield Candidate(kind, user, name, group=group)
     for chosen in itertools.islice(_distinct(found), MAX_CANDIDATES):
         if chosen:
-            yield Candidate(Kind.DASK, user, name, chosen, chosen)
+            yield Candidate(kind, user, name, chosen, chosen)
 
 
 def _listed(option: ClusterOption) -> tuple[Any, ...]:

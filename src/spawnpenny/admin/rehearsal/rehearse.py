@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from spawnpenny.admin.rehearsal.candidates import (
     SAMPLE_USER,
     Candidate,
-    dask_candidates,
+    cluster_candidates,
+    form_candidates,
     free_text_fields,
-    lab_candidates,
     odd_candidates,
 )
 from spawnpenny.admin.rehearsal.findings import Findings
@@ -23,8 +23,9 @@ from spawnpenny.admin.rehearsal.rehearser import Rehearser
 from spawnpenny.admin.rehearsal.result import Rehearsal, RehearsedSpawn, Unrehearsed
 from spawnpenny.admin.rehearsal.service_checks import problems_of_service
 from spawnpenny.admin.rehearsal.unrehearsed_steps import unrehearsed
+from spawnpenny.domain.kinds import Kind, OptionSource
 from spawnpenny.domain.names import DEFAULT_LAB, cluster_name
-from spawnpenny.domain.spawns import Caller, Kind
+from spawnpenny.domain.spawns import Caller
 from spawnpenny.domain.users import Group, User
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Selection:
         name: The lab's name.
         options: The options; if they are given, only that spawn is rehearsed.
         every: Rehearse each combination of choices, not each choice in turn.
-        kinds: The kinds of spawn to rehearse; options belong to the first of them.
+        kind: The name of the only kind to rehearse; None for all. Without it, options belong to the first kind.
 
     """
 
@@ -54,7 +55,7 @@ class Selection:
     name: str = DEFAULT_LAB
     options: Mapping[str, Any] = field(default_factory=dict)
     every: bool = False
-    kinds: tuple[Kind, ...] = (Kind.LAB, Kind.DASK)
+    kind: str | None = None
 
     def user(self, settings: Settings) -> User:
         groups = tuple(Group(name, _FIRST_GROUP + number) for number, name in enumerate(self.groups))
@@ -75,11 +76,12 @@ def rehearse(
     for problem in problems_of_service(settings, plugins, deployed=deployed):
         findings.add(problem)
     rehearser, user = Rehearser(service_context, findings), selection.user(settings)
-    labs = [rehearser.run(candidate) for candidate in _labs(plugins, selection, user)]
+    kinds = _selected(plugins, selection)
+    labs = _rehearsed(rehearser, plugins, selection, [kind for kind in kinds if kind.lab_token])
     caller = _caller(labs) or _caller(
         [rehearser.silent().run(candidate) for candidate in islice(_first_labs(plugins, user), 1)]
     )
-    clusters = [rehearser.run(candidate, caller) for candidate in _clusters(plugins, selection, user)]
+    clusters = _rehearsed(rehearser, plugins, selection, [kind for kind in kinds if not kind.lab_token], caller)
     manifests = (manifest for spawn in (*labs, *clusters) for manifest in spawn.manifests)
     pods = [manifest for manifest in manifests if manifest["kind"] == "Pod" and rehearser.types.fits(manifest)]
     if (fence := fence_problem(pods, settings)) is not None:
@@ -94,16 +96,48 @@ def rehearse(
     )
 
 
-def _labs(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
-    if Kind.LAB not in selection.kinds or not plugins.provides(Kind.LAB):
-        return
+def _rehearsed(
+    rehearser: Rehearser, plugins: Plugins, selection: Selection, kinds: Sequence[Kind], caller: Caller | None = None
+) -> list[RehearsedSpawn]:
+    user = selection.user(rehearser.service_context.settings)
+    return [
+        rehearser.run(candidate, caller) for kind in kinds for candidate in _candidates(plugins, selection, user, kind)
+    ]
+
+
+def _candidates(plugins: Plugins, selection: Selection, user: User, kind: Kind) -> Iterator[Candidate]:
+    """Yield the spawns of a kind to rehearse; with options, one with these."""
     if selection.options:
-        candidates = [Candidate(Kind.LAB, user, selection.name, selection.options, selection.options)]
+        candidates = [Candidate(kind, user, _name(selection, user, kind), selection.options, selection.options)]
     else:
-        candidates = list(lab_candidates(plugins.form(user), user, selection.name, every=selection.every))
+        candidates = list(_choices(plugins, selection, user, kind))
     yield from candidates
     if selection.username is None:
-        yield from odd_candidates(candidates)
+        yield from odd_candidates(candidates if kind.options is OptionSource.FORM else candidates[:1])
+
+
+def _choices(plugins: Plugins, selection: Selection, user: User, kind: Kind) -> Iterator[Candidate]:
+    name = _name(selection, user, kind)
+    match kind.options:
+        case OptionSource.FORM:
+            yield from form_candidates(kind, plugins.form(user), user, name, every=selection.every)
+        case OptionSource.CLUSTER:
+            options, groups = plugins.cluster_options(user), plugins.worker_groups()
+            yield from cluster_candidates(kind, options, groups, user, every=selection.every)
+        case OptionSource.STEPS:
+            yield Candidate(kind, user, name)
+
+
+def _name(selection: Selection, user: User, kind: Kind) -> str:
+    return selection.name if kind.options is OptionSource.FORM else cluster_name(user.username, "rehearsal")
+
+
+def _selected(plugins: Plugins, selection: Selection) -> list[Kind]:
+    """Return the kinds to rehearse: those of labs first, as clusters use their image."""
+    provided = [kind for kind in plugins.kinds.of_plugins if plugins.provides(kind.name)]
+    if selection.kind is not None:
+        return [kind for kind in provided if kind.name == selection.kind]
+    return provided[:1] if selection.options else provided
 
 
 def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
@@ -112,25 +146,9 @@ def _texts(plugins: Plugins, user: User) -> Iterator[Unrehearsed]:
 
 
 def _first_labs(plugins: Plugins, user: User) -> Iterator[Candidate]:
-    if plugins.provides(Kind.LAB):
-        yield from lab_candidates(plugins.form(user), user, DEFAULT_LAB, every=False)
-
-
-def _clusters(plugins: Plugins, selection: Selection, user: User) -> Iterator[Candidate]:
-    if Kind.DASK not in selection.kinds or not plugins.provides(Kind.DASK):
-        return
-    if selection.options and Kind.LAB in selection.kinds:
-        return
-    if selection.options:
-        name = cluster_name(user.username, "rehearsal")
-        candidates = [Candidate(Kind.DASK, user, name, selection.options, selection.options)]
-    else:
-        candidates = list(
-            dask_candidates(plugins.cluster_options(user), plugins.worker_groups(), user, every=selection.every)
-        )
-    yield from candidates
-    if selection.username is None:
-        yield from odd_candidates(candidates[:1])
+    for kind in _selected(plugins, Selection()):
+        if kind.lab_token:
+            yield from _choices(plugins, Selection(), user, kind)
 
 
 def _caller(labs: Sequence[RehearsedSpawn]) -> Caller | None:

@@ -64,7 +64,7 @@ class Rehearser:
         """Rehearse one spawn, and add its problems to the findings."""
         user_state, request = offline_user_state(candidate.user), sample_request(candidate, caller)
         context = draft(
-            self.service_context, user_state, Key(candidate.kind, candidate.name), request, identity=_NOBODY
+            self.service_context, user_state, Key(candidate.kind.name, candidate.name), request, identity=_NOBODY
         )
         context.run.record.id = "rehearsal"
         context.run.record.scale = Scale().resized(
@@ -75,13 +75,15 @@ class Rehearser:
         manifests = tuple(rehearsal.make())
         return RehearsedSpawn(
             label=candidate.label,
-            kind=candidate.kind,
+            kind=candidate.kind.name,
             user=candidate.user.username,
             name=candidate.name,
             options=candidate.options,
             odd=candidate.odd,
             starts=not rehearsal.refused,
             resources=context.run.record.resources,
+            title=candidate.title,
+            scales=candidate.kind.scales,
             manifests=tuple(map(redacted, manifests)),
         )
 

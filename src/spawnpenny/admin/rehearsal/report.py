@@ -8,9 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from spawnpenny.admin.rehearsal.result import Problem, Rehearsal, RehearsedSpawn
-from spawnpenny.domain.names import DEFAULT_LAB
 from spawnpenny.domain.quantities import format_quantity
-from spawnpenny.domain.spawns import Kind
 
 _MARGIN: Final = "   "
 _FEW: Final = 6
@@ -42,7 +40,7 @@ def _verdicts(spawns: Sequence[RehearsedSpawn]) -> Iterator[str]:
     for spawn in spawns:
         verdict = "starts " if spawn.starts else "REFUSED"
         used = f"{format_quantity(spawn.resources.cpu)} CPU, {format_quantity(spawn.resources.memory)}"
-        worker = " with one worker" if spawn.kind is Kind.DASK else ""
+        worker = " with one worker" if spawn.scales else ""
         yield f"{verdict}  {spawn.label:{width}}  {used}{worker}".rstrip()
 
 
@@ -83,9 +81,7 @@ def _made(found: Rehearsal, width: int) -> Iterator[str]:
     if spawn is None or not spawn.manifests:
         return
     yield ""
-    server = "the default server" if spawn.name == DEFAULT_LAB else f"the server {spawn.name!r}"
-    what = server if spawn.kind is Kind.LAB else "a Dask cluster"
-    yield f"Would be made for {spawn.user}, {what}, in {spawn.manifests[0]['metadata']['namespace']}:"
+    yield f"Would be made for {spawn.user}, {spawn.title}, in {spawn.manifests[0]['metadata']['namespace']}:"
     names = [f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in spawn.manifests]
     yield from _wrapped(", ".join(names), width)
     yield from _wrapped("(--output yaml prints the manifests)", width)

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any
 
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Kind
 from spawnpenny.kubernetes.interface import Manifest
 
 
@@ -51,25 +50,29 @@ class RehearsedSpawn:
 
     Attributes:
         label: Its name in ``Problem.spawns``: ``lab profile=gpu``.
-        kind: ``lab`` or ``dask``.
+        kind: The name of its kind.
         user: The user's name.
         name: The lab's or the cluster's name.
         options: The options of the request.
         odd: Whether the user and the server have sample names that are long or unusual.
         starts: Whether nothing was found that would keep it from starting.
         resources: The resources that count against the user's quota.
+        title: What it is in a sentence, such as ``the default server`` or ``a Dask cluster``.
+        scales: Whether it has workers; one is rehearsed.
         manifests: The objects that would be made, in order, with Secrets masked.
 
     """
 
     label: str
-    kind: Kind
+    kind: str
     user: str
     name: str
     options: Mapping[str, Any]
     odd: bool
     starts: bool
     resources: Resources
+    title: str
+    scales: bool = False
     manifests: tuple[Manifest, ...] = field(default=(), repr=False)
 
 

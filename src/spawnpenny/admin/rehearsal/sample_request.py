@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from spawnpenny.domain.kinds import OptionSource
 from spawnpenny.domain.names import DEFAULT_LAB
-from spawnpenny.domain.spawns import Kind, SpawnRequest
+from spawnpenny.domain.spawns import SpawnRequest
 
 if TYPE_CHECKING:
     from spawnpenny.admin.rehearsal.candidates import Candidate
@@ -17,7 +18,7 @@ _HUB: Final = "http://hub:8081/hub/api"
 
 def sample_request(candidate: Candidate, caller: Caller | None) -> SpawnRequest:
     """Return the request that starts a candidate; its tokens are not real."""
-    if candidate.kind is not Kind.LAB:
+    if candidate.kind.options is not OptionSource.FORM:
         return SpawnRequest("rehearsal", dict(candidate.options), caller=caller)
     user, server = (
         quote(candidate.user.username, safe="@~"),

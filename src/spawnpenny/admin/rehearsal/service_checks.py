@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from spawnpenny.admin.rehearsal.result import Problem, Severity
 from spawnpenny.auth import static_tokens
-from spawnpenny.domain.spawns import Kind
 
 if TYPE_CHECKING:
     from spawnpenny.plugin.manager import Plugins
@@ -28,12 +27,11 @@ _LEAST: Final = {
 def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool) -> Iterator[Problem]:
     """Yield the problems that keep every spawn of every user from starting."""
     yield from _nobody(settings, plugins, known=deployed)
-    kinds = (Kind.LAB, Kind.DASK)
-    if not any(map(plugins.provides, kinds)):
+    if not any(map(plugins.provides, plugins.kinds)):
         yield Problem(
             "plugins",
             "nothing_to_start",
-            "None of the loaded plugins makes labs or Dask clusters.",
+            "None of the loaded plugins makes labs, Dask clusters or other spawns.",
             "Add the plugin lab, or one of your own.",
             "plugins:\n  lab: {}\n",
         )

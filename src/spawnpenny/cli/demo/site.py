@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.api import NOTEBOOK, Kind, Manifest, PlannedSpawn, Settings, hookimpl
+from spawnpenny.api import NOTEBOOK, Manifest, PlannedSpawn, Settings, hookimpl
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.cli.demo.dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
 from spawnpenny.cli.demo.hub import HUB_COMMAND, HUB_IMAGE
@@ -85,7 +85,7 @@ class HomePlugin:
 
     @hookimpl
     def spawnpenny_pod_patch(self, spawn: PlannedSpawn) -> Manifest:
-        if spawn.kind is not Kind.LAB:
+        if spawn.kind != "lab":
             return {}
         home = str(self._homes / spawn.names.user).replace("$", "$$")  # Kubernetes expands $(NAME) in args
         args = [*_LAB_ARGS, f"--ServerApp.root_dir={home}"]

@@ -23,11 +23,12 @@ from spawnpenny.dask.gateway.schemas import (
     StartOfClusterBody,
     StartQuerySchema,
 )
+from spawnpenny.dask.kind import DASK
 from spawnpenny.dask.rest import find_cluster, key_of
 from spawnpenny.dask.tickets import TICKETS
 from spawnpenny.dask.workers import workers_of
 from spawnpenny.domain.names import cluster_name, own_cluster_name
-from spawnpenny.domain.spawns import DEFAULT_GROUP, Key, Kind, Phase, Scale, SpawnRequest
+from spawnpenny.domain.spawns import DEFAULT_GROUP, Key, Phase, Scale, SpawnRequest
 from spawnpenny.domain.worker_groups import check_group
 from spawnpenny.errors import InvalidRequestError
 from spawnpenny.spawns.errors import SpawnNotRunningError
@@ -78,17 +79,18 @@ async def start_cluster(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema)
     username, service, identity = user_of(request), request.app[SERVICE], identity_of(request)
     body = await start_of(request, StartOfClusterBody(), username)
-    if not service.plugins.provides(Kind.DASK):
+    if not service.plugins.provides(DASK):
         raise InvalidRequestError("No plugin here makes Dask clusters. An administrator can add one to the settings.")
     service.spawns.user_state(username)  # raises for the user of another replica, which counts that user's starts
     request.app[LIMITS].starts.demand(username)
     start = query.start or secrets.token_hex(16)
     name = own_cluster_name(username, query.name) if query.name else cluster_name(username, start)
-    key = Key(Kind.DASK, name)
+    key = Key(DASK, name)
     spawn_request = SpawnRequest(start, body.cluster_options or {}, caller=identity.lab)
     make = partial(service.spawns.start, username, key, spawn_request, identity=identity)
     started = await hold_start(request, username, make)
     request_context(request).about(started.run)
+    request_context(request).cluster = key.name
     return web.json_response({"name": key.name}, status=201)
 
 
@@ -104,7 +106,7 @@ async def get_report(request: web.Request) -> web.Response:
 
 async def list_reports(request: web.Request) -> web.Response:
     query = query_of(request, ClustersQuerySchema)
-    records = [run.record for run in spawns_of(request, user_of(request), Kind.DASK)]
+    records = [run.record for run in spawns_of(request, user_of(request), DASK)]
     return web.json_response(
         {record.key.name: report(record) for record in records if status_of(record) in query.status}
     )

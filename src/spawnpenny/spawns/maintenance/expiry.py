@@ -12,7 +12,7 @@ import structlog
 from spawnpenny.aio.pacing import paced
 from spawnpenny.domain.broker_errors import BrokerRefusedError, BrokerUnavailableError
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import USER
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.errors import ConflictError, UnavailableError
 from spawnpenny.kubernetes.interface import Ref
@@ -109,7 +109,7 @@ class IdleNamespaces:
         async with user_state.lock:
             if user_state.moved or not user_state.is_idle(before=oldest):
                 return
-            names = Names.of(user_state.username, Kind.USER, "", prefix=self.service_context.settings.namespaces.prefix)
+            names = Names.of(user_state.username, USER, "", prefix=self.service_context.settings.namespaces.prefix)
             existing, record = self.service_context.namespaces.get(None, names.namespace), user_state.record
             if existing is not None:
                 await self._release_namespace(user_state, existing["metadata"]["uid"])

@@ -9,43 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
 from spawnpenny.aio.pacing import paced
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Kind
+from spawnpenny.domain.spawns import USER
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.kubernetes.errors import ConflictError
 from spawnpenny.kubernetes.interface import Manifest, Ref
-from spawnpenny.kubernetes.kinds import Resource
 from spawnpenny.kubernetes.permissions import Declared, Permission
 from spawnpenny.pipeline.step import Step
 from spawnpenny.spawns.service_context import ServiceContext
+from spawnpenny.spawns.unloaded_kinds import swept_resources
 from spawnpenny.spawns.user_registry import UserRegistry
 from spawnpenny.spawns.user_state import UserState
-
-_POD: Final = "Pod"
 
 
 def permissions(steps: Iterable[Step]) -> Declared:
     """Return the rights to list and delete what ``spawn`` steps make, except pods, which are watched."""
-    kinds = {kind: None for step in steps for kind in swept_kinds((step,))}
+    kinds = {kind: None for step in steps for kind in swept_resources((step,))}
     return {"tenant": tuple(Permission(frozenset({"list", "delete"}), kind) for kind in kinds)}
-
-
-def swept_kinds(steps: Iterable[Step]) -> tuple[Resource, ...]:
-    """Return the resources that ``spawn`` steps create and delete, except pods."""
-    found = {
-        permission.resource: None
-        for step in steps
-        if step.scope == "spawn"
-        for permission in step.permissions
-        if permission.resource is not None and {"create", "delete"} <= permission.verbs
-    }
-    return tuple(resource for resource in found if resource.kind != _POD)
 
 
 @dataclass
@@ -106,11 +91,11 @@ class Orphans:
 
     async def _listed(self, user_state: UserState) -> list[Manifest]:
         settings = self.service_context.settings
-        names = Names.of(user_state.username, Kind.USER, "", prefix=settings.namespaces.prefix)
+        names = Names.of(user_state.username, USER, "", prefix=settings.namespaces.prefix)
         selector = {**labels.ours(settings.installation), labels.USER: user_state.slug}
         return [
             item
-            for resource in swept_kinds(self.steps)
+            for resource in swept_resources(self.steps)
             for item in (
                 await self.service_context.cluster.list(resource, namespace=names.namespace, labels=selector)
             ).items

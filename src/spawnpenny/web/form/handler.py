@@ -11,11 +11,12 @@ from marshmallow import fields
 
 from spawnpenny.auth.users import resolve_user
 from spawnpenny.domain.names import DEFAULT_LAB, MAX_LAB, NAME_PATTERN, check_lab
-from spawnpenny.domain.spawns import Key, Kind
+from spawnpenny.domain.spawns import Key
 from spawnpenny.spawns.form_fit import unfitting
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.form.json_schema import form_schema
 from spawnpenny.web.form.page import form_page
+from spawnpenny.web.labs import LAB
 from spawnpenny.web.middleware import authorize
 from spawnpenny.web.request_context import identity_of
 from spawnpenny.web.request_parsing import query_of, username_of
@@ -79,7 +80,7 @@ class FormQuerySchema(QuerySchema[FormQuery]):
 async def get_form(request: web.Request) -> web.Response:
     username = username_of(request)
     query = query_of(request, FormQuerySchema())
-    key = Key(Kind.LAB, check_lab(query.lab))
+    key = Key(LAB, check_lab(query.lab))
     service = request.app[SERVICE]
     user_state = service.spawns.user_state(username)
     user = resolve_user(

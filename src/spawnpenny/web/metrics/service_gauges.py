@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from spawnpenny.domain.spawns import Kind, Phase
-from spawnpenny.serving.metrics.families import gauge, gauges, of_connections, of_informers, of_tasks
+from spawnpenny.serving.metrics.families import gauge, of_connections, of_informers, of_tasks
 
 if TYPE_CHECKING:
     from spawnpenny.aio.connections import Connections
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 
 Gauges = Callable[["Service"], Iterable[Metric]]
-"""A function that returns the gauges of a part of the service, such as Dask."""
+"""A function that returns the gauges of a part of the service, such as labs or Dask."""
 
 
 class ServiceGauges(Collector):
@@ -47,14 +45,6 @@ class ServiceGauges(Collector):
             "spawnpenny_users", "Users with a record.", sum(1 for state in user_states if state.known is not None)
         )
         yield gauge("spawnpenny_records_refused", "Records that cannot be read.", len(spawns.unknown()))
-        phases: Counter[Phase] = Counter(
-            run.record.phase
-            for user_state in user_states
-            for key, run in user_state.runs.items()
-            if key.kind is Kind.LAB
-        )
-        labs = {phase.value: phases[phase] for phase in Phase}
-        yield gauges("spawnpenny_labs", "Labs, by phase.", "phase", labs)
         for gauges_of in self._more:
             yield from gauges_of(self._service)
 
