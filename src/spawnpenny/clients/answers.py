@@ -105,7 +105,7 @@ class Lab:
     @property
     def over(self) -> bool:
         """True if only the history of the lab is left."""
-        return self.phase in {"failed", "exited"}
+        return self.phase in {"failed", "exited", "succeeded"}
 
     @property
     def doomed(self) -> bool:

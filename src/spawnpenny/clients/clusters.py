@@ -14,7 +14,7 @@ from spawnpenny.clients.streams import follow
 from spawnpenny.clients.waiting import SLACK, pages, until_gone
 
 PHASES: Final = (
-    *("requested", "pending", "running", "stopping", "undoing", "failed", "exited"),
+    *("requested", "pending", "running", "stopping", "undoing", "failed", "exited", "succeeded"),
     "stopped",  # dask-gateway's word for clusters that ended as planned
 )
 """The phases by which clusters can be listed."""

@@ -14,7 +14,10 @@ KIND_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,14}", re.ASCII)
 
 
 class Phase(StrEnum):
-    """Phase of a spawn: ``requested -> pending -> running -> stopping``, or ``undoing -> failed``, or ``exited``."""
+    """Phase of a spawn: ``requested -> pending -> running -> stopping``, or ``undoing -> failed``, or ``exited``.
+
+    A spawn of a kind that completes ends with ``succeeded`` if its main program ended with exit code 0.
+    """
 
     REQUESTED = "requested"
     PENDING = "pending"
@@ -23,11 +26,12 @@ class Phase(StrEnum):
     UNDOING = "undoing"
     FAILED = "failed"
     EXITED = "exited"
+    SUCCEEDED = "succeeded"
 
     @property
     def over(self) -> bool:
         """Nothing of the spawn is left but its history."""
-        return self in {Phase.FAILED, Phase.EXITED}
+        return self in {Phase.FAILED, Phase.EXITED, Phase.SUCCEEDED}
 
 
 class Desired(StrEnum):
@@ -141,7 +145,7 @@ class SpawnRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The reason why a spawn failed or ended: a stable code, and one plain sentence for its user.
+    """The reason why a spawn failed or ended, or that it succeeded: a stable code, and one plain sentence for its user.
 
     ``advice`` is what its user can do, if the error has advice of its own. ``exit_code`` is that of the program, if it
     has ended.

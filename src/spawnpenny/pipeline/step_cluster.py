@@ -148,8 +148,10 @@ class StepCluster:
             if await uninterrupted(delete) and wait:
                 await until_gone(self._dependencies.cluster, self._dependencies.pods, ref, uid)
 
-    async def wait(self, pod: Manifest, *, until: Literal["ready", "succeeded"] = "ready") -> Manifest:
+    async def wait(self, pod: Manifest, *, until: Literal["ready", "started", "succeeded"] = "ready") -> Manifest:
         """Wait for a pod that ``ensure`` returned, and inform the user of the cause of a delay.
+
+        ``started`` is for kinds that complete: the pod is ready, or its program has succeeded already.
 
         Raises:
             SpawnError: The pod cannot get there: its image cannot be pulled, it crashes, or it was deleted.
@@ -157,7 +159,8 @@ class StepCluster:
         """
         self._dependencies.waits()
         watch = self._watch(Ref.of(pod), pod["metadata"]["uid"])
-        return await (watch.ready() if until == "ready" else watch.succeeded())
+        waits = {"ready": watch.ready, "started": watch.started, "succeeded": watch.succeeded}
+        return await waits[until]()
 
     async def claim_namespace(self) -> None:
         """Have the broker create the user's namespace, or find the existing one."""

@@ -17,7 +17,7 @@ from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.kinds import Kinds
 from spawnpenny.domain.users import User
 from spawnpenny.domain.worker_groups import WorkerGroup
-from spawnpenny.errors import PluginError, SpawnpennyError
+from spawnpenny.errors import PluginError
 from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.validation import check_kinds, check_name
@@ -264,39 +264,6 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
     refuse_unknown_hooks(manager)
     refuse_async_hooks(manager)
     return Plugins(manager, settings, installed)
-
-
-def plugin_problems(settings: Settings) -> list[str]:
-    """Return the problems that each plugin has by itself, such as a wrong section of the settings."""
-    installed = {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP)}
-    problems: dict[str, None] = {}
-    for name in settings.plugins:
-        manager = new_manager()
-        try:
-            register(manager, name, import_plugin(installed, name))
-            refuse_unknown_hooks(manager)
-        except SpawnpennyError as error:
-            problems[error.message] = None
-            continue
-        problems |= dict.fromkeys(_hook_problems(manager, settings))
-    return list(problems)
-
-
-def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterator[str]:
-    user = User("somebody", settings.users.uid, settings.users.gid)
-    for hook in (
-        HOOK,
-        "spawnpenny_steps",
-        "spawnpenny_authenticators",
-        "spawnpenny_form",
-        "spawnpenny_cluster_options",
-        "spawnpenny_worker_groups",
-    ):
-        for impl in getattr(manager.hook, hook).get_hookimpls():
-            try:
-                call_hook(impl, hook, {"settings": settings, "user": user})
-            except SpawnpennyError as error:
-                yield error.message
 
 
 def _named_kinds(steps: Sequence[Step]) -> set[str]:

@@ -36,6 +36,7 @@ _WHY_NOT_UP: Final[Mapping[Phase, str]] = {
     Phase.UNDOING: "has failed",
     Phase.FAILED: "has failed",
     Phase.EXITED: "has ended",
+    Phase.SUCCEEDED: "has run to its end",
 }
 
 

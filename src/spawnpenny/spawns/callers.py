@@ -10,12 +10,15 @@ from spawnpenny.spawns.errors import ForeignStartError
 
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity
+    from spawnpenny.domain.kinds import Kinds
     from spawnpenny.domain.spawns import SpawnRequest
     from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.spawn_record import SpawnRecord
 
 
-def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, identity: Identity) -> None:
+def refuse_foreign(
+    existing: ActiveSpawn, username: str, request: SpawnRequest, identity: Identity, kinds: Kinds
+) -> None:
     """Refuse to replace the spawn of another caller, unless it is already ending.
 
     Raises:
@@ -28,8 +31,8 @@ def refuse_foreign(existing: ActiveSpawn, username: str, request: SpawnRequest, 
     if same_caller(record, request.client, identity.name, own=identity.username == username):
         return
     raise ForeignStartError(
-        f"{username}'s lab {record.key.name!r} is {record.phase}: {caller_of(record)} started it at {_time(record)}, "
-        "and another caller cannot replace it.",
+        f"{username}'s {kinds.describe(record.key)} is {record.phase}: {caller_of(record)} started it at "
+        f"{_time(record)}, and another caller cannot replace it.",
         by=record.started_by,
         client=record.request.client or None,
         start=record.request.start,

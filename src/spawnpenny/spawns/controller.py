@@ -23,6 +23,7 @@ from spawnpenny.errors import SpawnError, SpawnpennyError
 from spawnpenny.kubernetes.errors import NotFoundError, TerminatingError
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
+from spawnpenny.kubernetes.pods.errors import ProgramEndedError
 from spawnpenny.pipeline.errors import DeadlineError
 from spawnpenny.replicas.errors import ElsewhereError
 from spawnpenny.spawns.deletion import purge, retire, unexpected
@@ -36,7 +37,7 @@ from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.step_view import StepView
 from spawnpenny.spawns.supervision import supervise
 
-_FINAL: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.EXITED})
+_FINAL: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.EXITED, Phase.SUCCEEDED})
 """The phases that end a start: their events have its duration."""
 
 
@@ -187,9 +188,10 @@ class SpawnController:
     def set_phase(self, phase: Phase, reason: Reason | None = None) -> None:
         """Change the phase, and report it."""
         self._record.phase = phase
-        message, code = (reason.message, reason.code) if reason else ("", None)
+        trouble = reason is not None and phase is not Phase.SUCCEEDED
+        message, code = (reason.message, reason.code if trouble else None) if reason else ("", None)
         seconds = round(time.time() - self._record.requested_at, 3) if phase in _FINAL else None
-        severity = Severity.WARNING if reason else None
+        severity = Severity.WARNING if trouble else None
         self._reporter.emit(
             EventType.PHASE, message or phase, phase=phase, code=code, seconds=seconds, severity=severity
         )
@@ -228,7 +230,8 @@ class SpawnController:
         pod = self._pod.cached()
         if self._record.pod_uid is not None and (pod is None or pod_status.is_lost(pod)):
             # It ended after its step was done: nothing waited for it, and the pod watcher ignored it still.
-            await self._undo(_error_of_end(pod))
+            error = _error_of_end(pod)
+            await (self._end(error) if self._completes_with(error) else self._undo(error))
             return False
         _ = self._pod.follow()  # the pod watcher did not, between the end of its step and now
         self._record.forget_secrets()
@@ -236,8 +239,17 @@ class SpawnController:
         await self._persist()
         return True
 
+    def _completes_with(self, error: SpawnError) -> bool:
+        """Return whether the end of the main program is the purpose of the spawn."""
+        kind = self._context.kind
+        well = isinstance(error, ProgramEndedError) and error.facts.get("exit_code") == 0
+        return well and kind is not None and kind.completes
+
     async def _end(self, error: SpawnError) -> None:
-        self._close(Phase.EXITED, reason_of(error, self._reporter.scrub(error.message)))
+        if self._completes_with(error):
+            self._close(Phase.SUCCEEDED, Reason("succeeded", "It ran to its end.", exit_code=0))
+        else:
+            self._close(Phase.EXITED, reason_of(error, self._reporter.scrub(error.message)))
         await self._persist()
         await self.clean_up()
 

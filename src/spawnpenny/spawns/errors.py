@@ -20,19 +20,19 @@ class TlsUnsupportedError(InvalidRequestError):
 
 
 class StartConflictError(SpawnpennyError):
-    """Refuse a start while another start of the same lab exists."""
+    """Refuse a start while another start of the same spawn exists."""
 
     code = "start_conflict"
     status = 409
-    title = "Another start of this lab is there"
+    title = "Another start exists"
 
 
 class ForeignStartError(SpawnpennyError):
-    """Refuse to replace a lab that another caller started; ``facts`` have by, client, start and phase."""
+    """Refuse to replace a spawn that another caller started; ``facts`` have by, client, start and phase."""
 
     code = "foreign_start"
     status = 409
-    title = "Another caller started this lab"
+    title = "Another caller started it"
 
 
 class SpawnNotRunningError(SpawnpennyError):

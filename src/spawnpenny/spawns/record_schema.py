@@ -10,19 +10,10 @@ from typing import Any, Final
 
 from spawnpenny.spawns.errors import RecordTooNewError, RecordUnreadableError
 
-SCHEMA: Final = 6
-"""The schema that this version writes. It also reads the one before."""
-USER_FIELDS: Final[Mapping[str, str]] = {"vouched": "uid_verified", "written": "write_id"}
-"""The fields of a user that schema 6 renamed: old name to new name."""
-SPAWN_FIELDS: Final[Mapping[str, str]] = {
-    "asks": "resources",
-    "by": "started_by",
-    "own": "started_as_user",
-    "pod": "pod_uid",
-}
-"""The fields of a spawn that schema 6 renamed."""
+SCHEMA: Final = 7
+"""The schema that this version writes. It also reads the one before, which lacks the phase ``succeeded`` alone."""
 ORIGIN_FIELDS: Final[Mapping[str, str]] = {"by": "started_by", "own": "started_as_user", "vouched": "uid_verified"}
-"""The fields of a pod's origin annotation that were renamed with schema 6."""
+"""The fields of a pod's origin annotation that were renamed: old name to new name."""
 
 
 def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -38,13 +29,7 @@ def upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
         raise RecordUnreadableError(f"The record has schema {schema}; this spawnpenny reads from {SCHEMA - 1}.")
     if schema > SCHEMA:
         raise RecordTooNewError(f"The record has schema {schema}; this spawnpenny reads up to {SCHEMA}.")
-    if schema == SCHEMA:
-        return data
-    return {
-        **renamed(data, USER_FIELDS),
-        "schema": SCHEMA,
-        "spawns": [renamed(spawn, SPAWN_FIELDS) for spawn in data["spawns"]],
-    }
+    return {**data, "schema": SCHEMA}
 
 
 def renamed(data: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Spawns(SpawnLookup):
             if existing is not None and existing.record.active:
                 if not replace:
                     raise conflict(existing, key, self._service_context.plugins.kinds)
-                refuse_foreign(existing, username, request, identity)
+                refuse_foreign(existing, username, request, identity, self._service_context.plugins.kinds)
             return Started(await self._launcher.accept(user_state, user, key, request, identity), new=True)
 
     async def commission(self, user: User, *, identity: Identity) -> Started:

@@ -93,7 +93,7 @@ class SpawnRecord:
     @property
     def progress(self) -> int:
         """The progress from 0 to 100, by the steps that are done. It reaches 100 when the spawn runs."""
-        if self.phase is Phase.RUNNING:
+        if self.phase in {Phase.RUNNING, Phase.SUCCEEDED}:
             return 100
         done = sum(step.state in {StepState.DONE, StepState.SKIPPED} for step in self.steps)
         return 5 + 90 * done // len(self.steps) if self.steps and self.phase is not Phase.REQUESTED else 0

@@ -11,7 +11,8 @@ from spawnpenny.admin.permissions.rendered import Rendered
 from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.errors import PluginError, SettingsError
 from spawnpenny.pipeline.pod_openings import check_openings
-from spawnpenny.plugin.manager import Plugins, load_plugins, plugin_problems
+from spawnpenny.plugin.manager import Plugins, load_plugins
+from spawnpenny.plugin.problems import plugin_problems
 from spawnpenny.settings.load import load_what_is_valid
 from spawnpenny.settings.model import Settings
 from spawnpenny.spawns.container_limits import verify_steps

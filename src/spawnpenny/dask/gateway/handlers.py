@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 HELD: Final = 20.0
 """Seconds that ``?wait`` holds a request."""
 _UNDECIDED: Final = frozenset({Phase.REQUESTED, Phase.PENDING})
-_ENDED: Final = frozenset({Phase.UNDOING, Phase.FAILED, Phase.EXITED})
+_ENDED: Final = frozenset({Phase.UNDOING, Phase.FAILED, Phase.EXITED, Phase.SUCCEEDED})
 
 
 async def get_version(request: web.Request) -> web.Response:

@@ -99,6 +99,7 @@ _OF: Final[Mapping[Phase, Status]] = {
     Phase.UNDOING: Status.FAILED,
     Phase.FAILED: Status.FAILED,
     Phase.EXITED: Status.FAILED,
+    Phase.SUCCEEDED: Status.STOPPED,
 }
 
 

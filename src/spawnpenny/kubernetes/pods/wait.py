@@ -88,6 +88,15 @@ class PodWatch:
         """
         return await self._until(self._is_ready)
 
+    async def started(self) -> Manifest:
+        """Return the pod once its own container is ready, or has ended with exit code 0, as a short one may at once.
+
+        Raises:
+            SpawnError: It ended otherwise, was deleted, or is in trouble that does not pass.
+
+        """
+        return await self._until(lambda pod: pod_status.has_succeeded(pod) or self._is_ready(pod))
+
     async def succeeded(self) -> Manifest:
         """Return the pod once its own container has ended with exit code 0.
 

@@ -11,7 +11,7 @@ from spawnpenny.domain.events import Event, EventType
 from spawnpenny.domain.spawns import Key
 from spawnpenny.plugin.spec import hookimpl
 
-_OUTCOMES: Final = frozenset({"running", "failed", "exited", "gone"})
+_OUTCOMES: Final = frozenset({"running", "failed", "exited", "succeeded", "gone"})
 _SPAWN_BUCKETS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _MOST_PLUGIN_CODES: Final = 50
 _OTHER: Final = "other"

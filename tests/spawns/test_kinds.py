@@ -287,3 +287,71 @@ class Notes(Step):
 
     async def revert(self, spawn):
         """Delete nothing: it makes nothing."""
+
+
+BATCH = Key("batch", "b1")
+
+
+async def start_batch(service, command, start="s1"):
+    request = SpawnRequest(start, {"command": command})
+    return (await service.spawns.start("ada", BATCH, request, identity=HUB)).run
+
+
+async def ended(run):
+    """Wait until a spawn is over and nothing of it is left but its history."""
+    async with asyncio.timeout(PATIENCE):
+        async for _ in run.events(follow=True):
+            pass
+        await run.task
+    assert run.record.reverted
+    return run
+
+
+async def test_a_spawn_that_completes_has_succeeded_and_stays_in_the_history(rays):
+    async with rays.service() as service:
+        run = await ended(await start_batch(service, "exit 0"))
+        assert (run.record.phase, run.record.reason.code) == (Phase.SUCCEEDED, "succeeded"), run.record.reason
+        assert (run.record.reason.exit_code, run.record.progress, run.record.active) == (0, 100, False)
+        last = next(event for event in reversed(run.record.log.since(None)) if event.phase)
+        assert (last.phase, last.severity, last.code) == ("succeeded", None, None)
+        assert not await rays.objects("Pod", spawn=run.record.id)
+    async with rays.service() as service:
+        assert service.spawns.find("ada", BATCH).record.phase is Phase.SUCCEEDED
+        again = await start_batch(service, "exit 0", "s2")
+        assert (await ended(again)).record.phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+@pytest.mark.parametrize(
+    ("command", "phases", "code"),
+    [
+        ("sleep 1; exit 0", {Phase.SUCCEEDED}, 0),
+        ("sleep 1; exit 3", {Phase.FAILED, Phase.EXITED}, 3),
+        ("exit 3", {Phase.FAILED, Phase.EXITED}, 3),
+    ],
+)
+async def test_only_exit_code_0_is_a_success(rays, command, phases, code):
+    async with rays.service() as service:
+        run = await ended(await start_batch(service, command))
+        assert run.record.phase in phases, run.record.reason
+        assert run.record.reason.exit_code == code
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_a_deleted_pod_has_not_succeeded(rays):
+    async with rays.service() as service:
+        run = await settled(await start_batch(service, "trap 'exit 0' TERM; while :; do sleep 0.1; done"))
+        assert run.record.phase is Phase.RUNNING
+        await lose_pod(rays, "batch-b1")
+        assert ((await ended(run)).record.phase, run.record.reason.code) == (Phase.EXITED, "pod_gone")
+
+
+@pytest.mark.parametrize("site", ["embedded"], indirect=True)
+async def test_what_ended_well_while_no_service_ran_has_succeeded(rays, tmp_path):
+    gate = tmp_path / "gate"
+    async with rays.service() as service:
+        await settled(await start_batch(service, f"until test -e {gate}; do sleep 0.1; done"))
+    gate.touch()
+    async with rays.service() as service:
+        run = await ended(service.spawns.find("ada", BATCH))
+        assert run.record.phase is Phase.SUCCEEDED

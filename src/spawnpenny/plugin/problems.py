@@ -1,0 +1,48 @@
+"""Problems of single plugins, found one by one, so that one does not hide the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+
+import pluggy
+
+from spawnpenny.domain.users import User
+from spawnpenny.errors import SpawnpennyError
+from spawnpenny.plugin.hook_results import call_hook
+from spawnpenny.plugin.kind_registry import HOOK
+from spawnpenny.plugin.registration import import_plugin, new_manager, refuse_unknown_hooks, register
+from spawnpenny.settings.model import PLUGIN_GROUP, Settings
+
+
+def plugin_problems(settings: Settings) -> list[str]:
+    """Return the problems that each plugin has by itself, such as a wrong section of the settings."""
+    installed = {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP)}
+    problems: dict[str, None] = {}
+    for name in settings.plugins:
+        manager = new_manager()
+        try:
+            register(manager, name, import_plugin(installed, name))
+            refuse_unknown_hooks(manager)
+        except SpawnpennyError as error:
+            problems[error.message] = None
+            continue
+        problems |= dict.fromkeys(_hook_problems(manager, settings))
+    return list(problems)
+
+
+def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterator[str]:
+    user = User("somebody", settings.users.uid, settings.users.gid)
+    for hook in (
+        HOOK,
+        "spawnpenny_steps",
+        "spawnpenny_authenticators",
+        "spawnpenny_form",
+        "spawnpenny_cluster_options",
+        "spawnpenny_worker_groups",
+    ):
+        for impl in getattr(manager.hook, hook).get_hookimpls():
+            try:
+                call_hook(impl, hook, {"settings": settings, "user": user})
+            except SpawnpennyError as error:
+                yield error.message
