@@ -58,6 +58,9 @@ from spawnpenny.pipeline.root_capabilities import hardened_container
 from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, StashKey
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
+from spawnpenny.pipeline.worker_backoff import Backoff
+from spawnpenny.pipeline.worker_notices import WorkerNotices
+from spawnpenny.pipeline.worker_pods import WorkerPods, pod_age, pod_is_leaving, pod_name, worker_group, worker_pods
 from spawnpenny.plugin.spec import hookimpl
 from spawnpenny.settings.fields import QuantityField, TemplateField, TupleField
 from spawnpenny.settings.model import Settings
@@ -87,6 +90,7 @@ __all__ = [
     "Answer",
     "Authenticator",
     "Authority",
+    "Backoff",
     "Caller",
     "ClusterError",
     "ClusterOption",
@@ -134,6 +138,8 @@ __all__ = [
     "User",
     "VolumesKeptError",
     "WorkerGroup",
+    "WorkerNotices",
+    "WorkerPods",
     "allow",
     "answers",
     "check_form",
@@ -150,14 +156,19 @@ __all__ = [
     "overlaid",
     "parse_quantity",
     "pauses",
+    "pod_age",
     "pod_ending",
+    "pod_is_leaving",
     "pod_is_lost",
     "pod_is_ready",
     "pod_limits",
+    "pod_name",
     "pod_side_troubles",
     "pod_trouble",
     "resources_fault",
     "safe_slug",
     "schema_of",
     "unknown_key",
+    "worker_group",
+    "worker_pods",
 ]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
-from spawnpenny_dask.backoff import LONGEST, Backoff
 from spawnpenny_dask.desired_workers import CALM, Adaptive, RetiringWorkers
-from spawnpenny_dask.notices import Notices
 from spawnpenny_dask.scheduler_client import State
 from spawnpenny_dask.shutdown import Limits
 from spawnpenny_dask.workers import Plan, plan
@@ -90,17 +86,6 @@ def test_adaptive_goes_up_at_once_and_down_only_when_less_has_done_for_a_while()
     assert CALM == 4
 
 
-def test_one_worker_lost_is_replaced_at_once_and_many_with_longer_and_longer_pauses():
-    backoff, now, pauses = Backoff(), 0.0, []
-    for _ in range(9):
-        backoff.failed(now)
-        pauses.append(backoff.left(now))
-        now += pauses[-1] + 1
-    assert pauses == [0, 2, 4, 8, 16, 32, LONGEST, LONGEST, LONGEST]
-    backoff.failed(now + 200)
-    assert backoff.left(now + 200) == 0
-
-
 @pytest.mark.parametrize(
     ("limits", "state", "age", "code"),
     [
@@ -123,13 +108,3 @@ def test_a_scheduler_that_answers_nobody_ends_its_cluster_as_an_idle_one_would(l
     end = Limits(idle=limits).hung(silence)
     assert (end is not None) is ends
     assert end is None or end.message == "The cluster's scheduler has not answered for 1 minute."
-
-
-def test_an_image_that_cannot_be_pulled_is_reported_once_whatever_the_cluster_calls_it():
-    sent = []
-    notices = Notices(SimpleNamespace(notify=lambda message, *_, **__: sent.append(message)), lambda: 0.0)
-    for reason, message in (("ErrImagePull", "manifest unknown: not found"), ("ImagePullBackOff", "Back-off pulling")):
-        waiting = {"reason": reason, "message": message}
-        container = {"name": "worker", "image": "none", "state": {"waiting": waiting}}
-        notices.check([{**pod(0), "status": {"phase": "Pending", "containerStatuses": [container]}}])
-    assert sent == ["A worker does not start. The image none cannot be pulled: manifest unknown: not found."]

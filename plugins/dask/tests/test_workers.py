@@ -6,8 +6,8 @@ import asyncio
 import json
 
 import pytest
-from spawnpenny_dask import backoff
-from spawnpenny_dask.backoff import Churn
+from spawnpenny_dask import churn
+from spawnpenny_dask.churn import Churn
 
 from spawnpenny.testing.patience import PATIENCE
 
@@ -69,7 +69,7 @@ def test_restarts_by_a_client_are_not_too_many_and_those_without_end_are():
 
 
 async def test_workers_that_end_well_without_end_are_held_back(dask_site, monkeypatch):
-    monkeypatch.setattr(backoff, "_RESTARTS", 1)
+    monkeypatch.setattr(churn, "_RESTARTS", 1)
     lifetime = {"DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION": "1s"}
     async with dask_site.running(worker=BARE) as site:
         await site.cluster(environment=lifetime)

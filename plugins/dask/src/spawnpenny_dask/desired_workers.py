@@ -7,9 +7,17 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from spawnpenny.api import DEFAULT_GROUP, Manifest, Scale, Severity, Spawn
+from spawnpenny.api import (
+    DEFAULT_GROUP,
+    Manifest,
+    Scale,
+    Severity,
+    Spawn,
+    pod_is_leaving,
+    pod_is_lost,
+    worker_group,
+)
 from spawnpenny_dask.scheduler_client import State
-from spawnpenny_dask.workers import group_of, is_leaving, is_over
 
 CALM: Final = 4.0
 """Seconds for which fewer workers have to be enough before some retire."""
@@ -45,7 +53,7 @@ class DesiredWorkers:
         """Return the desired number of workers by group: none of a group that the site no longer offers."""
         scale = self._spawn.scale
         if self._forgotten and scale == Scale():
-            return Counter(group_of(pod) for pod in pods if not is_over(pod) and not is_leaving(pod))
+            return Counter(worker_group(pod) for pod in pods if not pod_is_lost(pod) and not pod_is_leaving(pod))
         if not scale.adaptive:
             self._adaptive.forget()
         elif state is not None:

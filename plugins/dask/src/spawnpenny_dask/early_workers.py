@@ -10,10 +10,18 @@ from typing import Final
 
 import aiohttp
 
-from spawnpenny.api import Manifest, Spawn, SpawnpennyError
+from spawnpenny.api import (
+    Manifest,
+    Spawn,
+    SpawnpennyError,
+    WorkerPods,
+    pod_is_leaving,
+    pod_is_lost,
+    pod_name,
+    worker_group,
+)
 from spawnpenny_dask.pod_manifest import CONTROL_PORT, pod_host
 from spawnpenny_dask.worker_pod import awaits_scheduler
-from spawnpenny_dask.workers import WorkerPods, group_of, is_leaving, is_over, name_of
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=1)
 _LOOK: Final = 0.5
@@ -30,7 +38,7 @@ async def start_early(spawn: Spawn, workers: WorkerPods, groups: Sequence[str]) 
         while not _scheduler_exists(spawn):
             await spawn.changed(_LOOK)
         while spawn.blocked() is None:
-            existing = Counter(map(group_of, workers.pods()))
+            existing = Counter(map(worker_group, workers.pods()))
             short = {group: spawn.scale.of(group) - existing[group] for group in groups}
             for group, count in short.items():
                 await workers.start(max(0, count), group)
@@ -60,12 +68,12 @@ async def send_address(
             ):
                 pass
 
-    await asyncio.gather(*(send(pod) for pod in pods if _waits(pod) and name_of(pod) not in joined))
+    await asyncio.gather(*(send(pod) for pod in pods if _waits(pod) and pod_name(pod) not in joined))
 
 
 def _waits(pod: Manifest) -> bool:
-    return awaits_scheduler(pod) and bool(pod_host(pod)) and not is_leaving(pod) and not is_over(pod)
+    return awaits_scheduler(pod) and bool(pod_host(pod)) and not pod_is_leaving(pod) and not pod_is_lost(pod)
 
 
 def _scheduler_exists(spawn: Spawn) -> bool:
-    return any(name_of(pod) == spawn.names.base for pod in spawn.cluster.pods())
+    return any(pod_name(pod) == spawn.names.base for pod in spawn.cluster.pods())

@@ -23,7 +23,9 @@ from spawnpenny.api import (
     Spawn,
     SpawnError,
     StashKey,
+    WorkerPods,
     allow,
+    worker_pods,
 )
 from spawnpenny_dask.credentials import credentials, join_token, new_secrets
 from spawnpenny_dask.design import Design
@@ -37,7 +39,6 @@ from spawnpenny_dask.scheduler_pod import scheduler_pod, scheduler_url
 from spawnpenny_dask.shutdown import Limits
 from spawnpenny_dask.supervisor import ClusterSupervisor, SupervisedCluster
 from spawnpenny_dask.worker_pod import can_wait, worker_pod
-from spawnpenny_dask.workers import WorkerPods, worker_pods
 
 _PROBE: Final = 0.05
 """Seconds between two probes of a starting scheduler. A kubelet probes once a second."""

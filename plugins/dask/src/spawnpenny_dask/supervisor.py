@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spawnpenny.api import (
+    Backoff,
     ClusterError,
     EventType,
     Manifest,
@@ -20,15 +21,21 @@ from spawnpenny.api import (
     Spawn,
     SpawnError,
     SpawnpennyError,
+    WorkerPods,
+    pod_age,
+    pod_is_leaving,
+    pod_is_lost,
+    pod_name,
+    worker_group,
 )
-from spawnpenny_dask.backoff import Backoff, Churn
+from spawnpenny_dask.churn import Churn
 from spawnpenny_dask.desired_workers import DesiredWorkers, RetiringWorkers
 from spawnpenny_dask.joined_workers import JoinedWorkers
 from spawnpenny_dask.notices import Notices
 from spawnpenny_dask.pod_manifest import pod_host
 from spawnpenny_dask.scheduler_client import Control, SilentError, State
 from spawnpenny_dask.shutdown import Limits, lab_gone
-from spawnpenny_dask.workers import WorkerPods, age_of, group_of, is_leaving, is_over, name_of, plan
+from spawnpenny_dask.workers import plan
 
 _BUSY: Final = 1.0
 _QUIET: Final = 10.0
@@ -104,7 +111,7 @@ class ClusterSupervisor:
             raise lab_gone(cluster.lab)
         end = cluster.limits.exceeded(state, age)
         if (
-            end is None and state is None and not cluster.workers.scheduler_is_ready()
+            end is None and state is None and not cluster.workers.main_pod_is_ready()
         ):  # the kubelet gets no answer either
             end = cluster.limits.hung(self._notices.silence())
         if end is not None:
@@ -113,7 +120,7 @@ class ClusterSupervisor:
     async def _state(self) -> State | None:
         try:
             state = await self._cluster.control.state(
-                among={name_of(pod): pod_host(pod) for pod in self._cluster.workers.pods()}
+                among={pod_name(pod): pod_host(pod) for pod in self._cluster.workers.pods()}
             )
         except SilentError as error:
             self._notices.silent(str(error))
@@ -132,7 +139,9 @@ class ClusterSupervisor:
             self._notices.process_ended(end)
         desired = self._cluster.desired_workers.counts(state, pods)
         registered = self._retiring.seen_in(state.workers) if state else None
-        groups = {group: [pod for pod in pods if group_of(pod) == group] for group in {*desired, *map(group_of, pods)}}
+        groups = {
+            group: [pod for pod in pods if worker_group(pod) == group] for group in {*desired, *map(worker_group, pods)}
+        }
         todos = {group: plan(desired[group], those, registered, lost) for group, those in groups.items()}
         await self._remove(tuple(pod for todo in todos.values() for pod in todo.remove))
         for group, todo in todos.items():
@@ -147,7 +156,7 @@ class ClusterSupervisor:
             return left
         self._cluster.spawn.hold_back(self._blocked if starts else None)
         settled = all(todo.settled for todo in todos.values())
-        busy = state is None or not settled or any(name_of(pod) not in state.workers for pod in pods)
+        busy = state is None or not settled or any(pod_name(pod) not in state.workers for pod in pods)
         return _BUSY if busy or self._cluster.spawn.scale.adaptive else _QUIET
 
     async def _inform(self, state: State | None) -> None:
@@ -160,7 +169,9 @@ class ClusterSupervisor:
                 await self._cluster.control.send(events, ends=max((end.id for end in state.ends), default=0))
 
     def _note_troubles(self, pods: list[Manifest], lost: Mapping[str, SpawnError]) -> None:
-        ended = [pod for pod in pods if is_over(pod) and not is_leaving(pod) and name_of(pod) not in self._retiring]
+        ended = [
+            pod for pod in pods if pod_is_lost(pod) and not pod_is_leaving(pod) and pod_name(pod) not in self._retiring
+        ]
         failed = [pod for pod in ended if not self._joined.ended_well(pod)]
         if failed or lost or self._churns(ended, len(pods)):
             self._backoff.failed(self._clock())
@@ -175,12 +186,12 @@ class ClusterSupervisor:
         elif not lost:
             self._notices.check(pods)
         for pod in pods:
-            if is_leaving(pod) and not is_over(pod):
+            if pod_is_leaving(pod) and not pod_is_lost(pod):
                 self._notices.leaving(pod)
 
     def _churns(self, ended: list[Manifest], count: int) -> bool:
         """Return whether workers end soon after their start again and again, although not by a failure."""
-        soon = sum(age_of(pod) < _SOON for pod in ended)
+        soon = sum(pod_age(pod) < _SOON for pod in ended)
         if not soon or not self._churn.too_much(self._clock(), soon / count):
             return False
         self._trouble = SpawnError("Workers end soon after they have started, again and again.")
@@ -211,18 +222,18 @@ class ClusterSupervisor:
         """Have the scheduler retire some of these workers. ``last`` is true if the cluster is to have no workers."""
         if self._clock() < self._retire_again_at:
             return
-        ours = [pod for pod in pods if name_of(pod) in registered]
+        ours = [pod for pod in pods if pod_name(pod) in registered]
         try:
-            going = await self._cluster.control.retire(count, among=[name_of(pod) for pod in ours])
+            going = await self._cluster.control.retire(count, among=[pod_name(pod) for pod in ours])
         except SilentError:
             return  # the next state shows the result
         self._retiring.add(going)
         if len(going) == count:
             return
         if last and not self._cluster.spawn.scale.adaptive:  # no worker is to stay that could take their data
-            rest = tuple(pod for pod in ours if name_of(pod) not in going)
+            rest = tuple(pod for pod in ours if pod_name(pod) not in going)
             with suppress(SilentError):
-                await self._cluster.control.dismiss([name_of(pod) for pod in rest])
+                await self._cluster.control.dismiss([pod_name(pod) for pod in rest])
             await self._remove(rest)
             return
         self._retire_again_at = self._clock() + _AGAIN
