@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import json
 import re
-import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +18,7 @@ from spawnpenny import errors
 from spawnpenny.app import routes
 from spawnpenny.cli.lab import lab
 from spawnpenny.cli.migrate import migrate
+from spawnpenny.cli.plugin.command import plugin
 from spawnpenny.cli.user import user
 from spawnpenny.plugin import spec as plugin_spec
 from spawnpenny.plugin.manager import load_plugins
@@ -157,17 +157,6 @@ async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
     await namespace["test_every_user_is_welcomed"](embedded_site)
 
 
-async def test_the_plugin_of_the_tutorial_passes_its_test(embedded_site):
-    page = "docs/tutorials/first-plugin.md"
-    (package,), (source, test) = blocks(page, "toml"), blocks(page, "python")
-    (entry_point,) = tomllib.loads(package)["project"]["entry-points"]["spawnpenny"]
-    module, namespace = SimpleNamespace(), {}
-    exec(source, module.__dict__)
-    embedded_site.plugins = {entry_point: module}
-    exec(test, namespace)
-    await namespace["test_every_user_is_welcomed"](embedded_site)
-
-
 async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
     (source, _) = blocks("docs/how-to/plugins.md", "python")
     module = SimpleNamespace()
@@ -186,14 +175,14 @@ def options(command):
         yield f"{command.name} {name}", {text for text in spelt if text.startswith("--")}
 
 
-@pytest.mark.parametrize(("name", "known"), [*options(lab), *options(user), *options(migrate)])
+@pytest.mark.parametrize(("name", "known"), [*options(lab), *options(user), *options(migrate), *options(plugin)])
 def test_each_option_of_the_clients_commands_is_documented_and_no_other(name, known):
     (section,) = re.findall(
         rf"^### `spawnpenny {name}.*?(?=^##|\Z)", page("docs/reference/command-line.md"), re.MULTILINE | re.DOTALL
     )
     heading, _, table = section.partition("\n")
     documented = set(re.findall(r"`(--[a-z-]+)", table))
-    shared = set() if name.startswith("migrate") else {"--url", "--token-file"}
+    shared = set() if name.startswith(("migrate", "plugin")) else {"--url", "--token-file"}
     assert documented | shared == known, heading
 
 

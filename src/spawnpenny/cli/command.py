@@ -26,6 +26,7 @@ _MODULES: Final = {
     "openapi": "Print the OpenAPI document of the HTTP API.",
     "permissions": "Print the Kubernetes rights of the service and the broker.",
     "pipeline": "Print the steps of a spawn in their order.",
+    "plugin.command": "Write a plugin of your own.",
     "plugins": "Print the installed plugins and their steps.",
     "proxy": "Run the proxy of Dask clusters until SIGTERM or Ctrl-C.",
     "serve": "Run the service until SIGTERM or Ctrl-C.",

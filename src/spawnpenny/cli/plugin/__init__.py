@@ -1,0 +1,1 @@
+"""``spawnpenny plugin``: commands for authors of plugins."""
