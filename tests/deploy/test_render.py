@@ -6,6 +6,7 @@ import ast
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,10 @@ ELSEWHERE = {
     ("Secret", "spawnpenny", "spawnpenny-tls"),
     ("Secret", "spawnpenny", "spawnpenny-hub"),
     ("Secret", "spawnpenny", "spawnpenny-proxy"),
+    ("ConfigMap", "spawnpenny", "spawnpenny-plugins"),
     ("Namespace", None, "jupyterhub"),
 }
-"""Made by cert-manager, by the site or by its Hub's chart, as the components tls, jupyterhub and dask say."""
+"""Made by cert-manager, by the site or by its Hub's chart, as the components say."""
 SECRETS = {("spawnpenny-hub", "sha256"): "0a" * 32, ("spawnpenny-proxy", "sha256"): "0b" * 32}
 
 
@@ -54,11 +56,11 @@ def container(objects, name):
 
 
 def config(objects, name):
-    """Return the data of the ConfigMap that a Deployment mounts."""
+    """Return the data of the ConfigMap with the settings that a Deployment mounts."""
     (volume,) = [
         entry["configMap"]["name"]
         for entry in deployment(objects, name)["spec"]["template"]["spec"]["volumes"]
-        if "configMap" in entry
+        if entry["name"] == "settings"
     ]
     (found,) = [manifest for manifest in of_kind(objects, "ConfigMap") if manifest["metadata"]["name"] == volume]
     return found["data"]
@@ -84,7 +86,7 @@ def elsewhere(pod, *, fieldRef=None, secretKeyRef=None):  # noqa: N803 - as Kube
 
 def test_the_settings_load_and_say_who_a_replica_is(objects):
     web = settings(objects, WEB)
-    load_plugins(web)
+    load_plugins(replace(web, plugins_dir=None))  # a folder of the container
     scheme = "https" if web.web.certificate else "http"
     assert (web.replicas.name, web.replicas.address) == ("spawnpenny-abc12", f"{scheme}://10.1.2.3:{web.web.port}")
     assert settings(objects, BROKER).replicas.name == "spawnpenny-broker-abc12"
@@ -463,3 +465,41 @@ def test_an_overlay_for_an_older_cluster_leaves_the_fence_out_as_the_docs_say(tm
     left_out = names(rendered("base")) - names(kustomize(tmp_path))
     assert left_out == {name for name in names(rendered("base")) if name[0].startswith("ValidatingAdmissionPolicy")}
     assert len(left_out) == 4
+
+
+WELCOME = """
+from spawnpenny.api import Step, allow, hookimpl
+
+class Welcome(Step):
+    name, kinds, scope, needs = "welcome", frozenset({"lab"}), "user", frozenset({"namespace"})
+    permissions = (allow("create", "patch", on="persistentvolumeclaims"),)
+
+@hookimpl
+def spawnpenny_steps():
+    return [Welcome()]
+"""
+
+
+def test_the_documented_overlay_mounts_plugins_that_check_and_permissions_load(tmp_path, kustomize):
+    page = (ROOT / "docs" / "how-to" / "plugins.md").read_text()
+    snippet = yaml.safe_load(re.search(r"^```yaml\n(components: .*?)^```", page, re.MULTILINE | re.DOTALL)[1])
+    up = os.path.relpath(ROOT / "kustomize", tmp_path)
+    snippet["components"] = [path.replace("../..", up) for path in snippet["components"]]
+    variable = {"name": "SPAWNPENNY_PLUGINS__WELCOME", "value": "{}"}
+    pod = {"spec": {"containers": [{"name": "spawnpenny", "env": [variable]}]}}
+    metadata = {"name": WEB, "namespace": "spawnpenny"}
+    patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": pod}}
+    overlay = {"resources": [f"{up}/base"], **snippet, "patches": [{"patch": yaml.safe_dump(patch)}]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    (tmp_path / "welcome.py").write_text(WELCOME)
+    objects = kustomize(tmp_path)
+    mount = next(entry for entry in container(objects, WEB)["volumeMounts"] if entry["name"] == "plugins")
+    assert mount == {"name": "plugins", "mountPath": "/etc/spawnpenny-plugins", "readOnly": True}
+    rendered = tmp_path / "rendered.yaml"
+    rendered.write_text(yaml.safe_dump_all(objects))
+    done = CliRunner().invoke(command, ["check", "--rendered", str(rendered)], standalone_mode=False)
+    assert re.search(r"^plugins .*welcome: [0-9a-f]{12}", done.stdout, re.MULTILINE), done.output
+    assert "persistentvolumeclaims" in done.stderr  # the role of the base lacks what the plugin declares
+    rendered.write_text(yaml.safe_dump_all(objects).replace("class Welcome(Step):", "class Welcome(Step)"))
+    done = CliRunner().invoke(command, ["check", "--rendered", str(rendered)], standalone_mode=False)
+    assert "welcome.py, line 4: expected ':'." in done.stderr

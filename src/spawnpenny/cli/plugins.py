@@ -1,4 +1,4 @@
-"""``spawnpenny plugins``: print the installed plugins, even if they do not fit together."""
+"""``spawnpenny plugins``: print the plugins, even if they do not fit together."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from spawnpenny.cli import exits
 from spawnpenny.cli.options import settings_option
 from spawnpenny.errors import PluginError, SettingsError
 from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.plugin.plugin_files import PLUGINS_DIR, PluginFiles
 from spawnpenny.settings.load import load_settings
 from spawnpenny.settings.model import PLUGIN_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from spawnpenny.settings.model import Settings
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 def plugins(file: str | None) -> int:
     """Print the installed plugins and their steps.
 
-    It also shows their distributions, and which plugins the settings load. If the plugins do not fit together, the
-    reason follows.
+    Plugins in the folder plugins_dir are among them. It also shows their distributions, and which plugins the settings
+    load. If the plugins do not fit together, the reason follows.
     """
     settings = load_settings(file)
     try:
@@ -40,7 +42,13 @@ def plugins(file: str | None) -> int:
         return exits.USAGE
     loaded = {True: "yes", False: "no"}
     _print(
-        (info.name, loaded[info.loaded], f"{info.distribution} {info.version}", info.module, ", ".join(info.steps))
+        (
+            info.name,
+            loaded[info.loaded],
+            f"{info.distribution} {info.version}".rstrip(),
+            info.module,
+            ", ".join(info.steps),
+        )
         for info in infos
     )
     return exits.DONE
@@ -66,8 +74,18 @@ def _unloaded(settings: Settings) -> Iterator[Row]:
             entry.value,
             _steps(entry, settings) if desired else "",
         )
-    for name in sorted(settings.plugins.keys() - {entry.name for entry in installed}):
+    files = _files(settings)
+    for name, path in files.items():
+        yield name, "requested" if name in settings.plugins else "no", PLUGINS_DIR, str(path), ""
+    for name in sorted(settings.plugins.keys() - {entry.name for entry in installed} - files.keys()):
         yield name, "requested", "not installed", "", ""
+
+
+def _files(settings: Settings) -> dict[str, Path]:
+    try:
+        return PluginFiles(settings.plugins_dir).paths
+    except PluginError:  # the reason follows the table
+        return {}
 
 
 def _steps(entry: EntryPoint, settings: Settings) -> str:

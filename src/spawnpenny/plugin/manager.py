@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -23,7 +23,9 @@ from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.validation import check_kinds, check_name
 from spawnpenny.plugin import built_in
 from spawnpenny.plugin.hook_results import call_hook, check_default, check_fields, check_items
+from spawnpenny.plugin.info import PluginInfo, plugin_infos
 from spawnpenny.plugin.kind_registry import HOOK, kinds_of
+from spawnpenny.plugin.plugin_files import PluginFiles
 from spawnpenny.plugin.registration import (
     import_plugin,
     new_manager,
@@ -45,25 +47,20 @@ _BUILT_IN: Mapping[str, object] = {"spawnpenny.tokens": built_in}
 """Plugins that are always loaded. No plugin that the settings name can have a dot in its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInfo:
-    """An installed plugin: its name, the distribution that brings it, whether it is loaded, and its steps."""
-
-    name: str
-    distribution: str
-    version: str
-    module: str
-    loaded: bool
-    steps: tuple[str, ...] = ()
-
-
 class Plugins:
     """The loaded plugins. Each hook is one typed method, and no other module calls pluggy."""
 
-    def __init__(self, manager: pluggy.PluginManager, settings: Settings, installed: Sequence[EntryPoint]) -> None:
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        settings: Settings,
+        installed: Sequence[EntryPoint],
+        files: PluginFiles,
+    ) -> None:
         self._manager = manager
         self._settings = settings
         self._installed = installed
+        self._files = files
         self._kinds = kinds_of(self._results(HOOK, settings=settings))
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._results("spawnpenny_steps", settings=settings):
@@ -81,7 +78,7 @@ class Plugins:
         self.cluster_options(somebody)
         self.worker_groups()
         self._refuse_unread(settings)
-        absent = {entry.name for entry in installed if not manager.has_plugin(entry.name)}
+        absent = {name for name in (*(entry.name for entry in installed), *files.paths) if not manager.has_plugin(name)}
         check_kinds(self.steps, self.origin, self._kinds, absent)
         ordered = {
             kind: order(self.steps, kind, origin=self.origin, absent=absent)
@@ -205,18 +202,14 @@ class Plugins:
             self._manager.unregister(observer)
 
     def infos(self) -> list[PluginInfo]:
-        """Return all installed plugins, loaded or not, by name."""
-        return [
-            PluginInfo(
-                name=entry.name,
-                distribution=entry.dist.name if entry.dist else "unknown",
-                version=entry.dist.version if entry.dist else "unknown",
-                module=entry.value,
-                loaded=self._manager.has_plugin(entry.name),
-                steps=tuple(step.name for step in self._steps.get(entry.name, ())),
-            )
-            for entry in self._installed
-        ]
+        """Return all installed plugins and those in ``plugins_dir``, loaded or not, by name."""
+        steps = {name: tuple(step.name for step in steps) for name, steps in self._steps.items()}
+        return plugin_infos(self._installed, self._files, self._manager.has_plugin, steps)
+
+    @property
+    def misnamed_files(self) -> Sequence[Path]:
+        """Files in ``plugins_dir`` whose names cannot be a plugin's."""
+        return self._files.misnamed
 
     def _results(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place):
@@ -255,15 +248,15 @@ def load_plugins(settings: Settings, *, extra: Mapping[str, object] | None = Non
     extra = extra or {}
     installed = sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)
     refuse_duplicates(installed)
-    by_name = {entry.name: entry for entry in installed}
+    by_name, files = {entry.name: entry for entry in installed}, PluginFiles(settings.plugins_dir)
     for name in settings.plugins:
         if name not in extra:
-            register(manager, name, import_plugin(by_name, name))
+            register(manager, name, import_plugin(by_name, files, name))
     for name, plugin in {**_BUILT_IN, **extra}.items():
         register(manager, name, plugin)
     refuse_unknown_hooks(manager)
     refuse_async_hooks(manager)
-    return Plugins(manager, settings, installed)
+    return Plugins(manager, settings, installed, files)
 
 
 def _named_kinds(steps: Sequence[Step]) -> set[str]:

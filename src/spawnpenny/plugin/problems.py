@@ -8,21 +8,26 @@ from importlib.metadata import entry_points
 import pluggy
 
 from spawnpenny.domain.users import User
-from spawnpenny.errors import SpawnpennyError
+from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.plugin.hook_results import call_hook
 from spawnpenny.plugin.kind_registry import HOOK
+from spawnpenny.plugin.plugin_files import PluginFiles
 from spawnpenny.plugin.registration import import_plugin, new_manager, refuse_unknown_hooks, register
 from spawnpenny.settings.model import PLUGIN_GROUP, Settings
 
 
 def plugin_problems(settings: Settings) -> list[str]:
     """Return the problems that each plugin has by itself, such as a wrong section of the settings."""
-    installed = {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP)}
+    installed = {entry.name: entry for entry in sorted(entry_points(group=PLUGIN_GROUP), key=lambda entry: entry.name)}
     problems: dict[str, None] = {}
+    try:
+        files = PluginFiles(settings.plugins_dir)
+    except PluginError as error:
+        return [error.message]
     for name in settings.plugins:
         manager = new_manager()
         try:
-            register(manager, name, import_plugin(installed, name))
+            register(manager, name, import_plugin(installed, files, name))
             refuse_unknown_hooks(manager)
         except SpawnpennyError as error:
             problems[error.message] = None

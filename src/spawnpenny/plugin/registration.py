@@ -11,6 +11,7 @@ import pluggy
 
 from spawnpenny.errors import PluginError
 from spawnpenny.plugin import spec as plugin_spec
+from spawnpenny.plugin.plugin_files import PluginFiles
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -20,24 +21,42 @@ def new_manager() -> pluggy.PluginManager:
     return manager
 
 
-def import_plugin(installed: Mapping[str, EntryPoint], name: str) -> object:
-    """Import an installed plugin.
+def import_plugin(installed: Mapping[str, EntryPoint], files: PluginFiles, name: str) -> object:
+    """Import a plugin: an installed one, or one of the folder ``plugins_dir``.
 
     Raises:
-        PluginError: It is not installed, or cannot be imported.
+        PluginError: It does not exist, exists twice, or cannot be imported.
 
     """
+    if name in files:
+        if name in installed:
+            raise PluginError(
+                f"The plugin {name!r} is installed ({_source(installed[name])}), and in plugins_dir as "
+                f"{files.paths[name]}. Rename the file."
+            )
+        return files.load(name)
     if name not in installed:
-        nearest = difflib.get_close_matches(name, installed, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise PluginError(
-            f"The settings name a plugin {name!r}, but no installed distribution provides it "
-            f"(installed: {', '.join(installed) or 'none'}).{hint}"
-        )
+        raise PluginError(_missing(installed, files, name))
     try:
         return installed[name].load()
     except Exception as error:
         raise PluginError(f"The plugin {name!r} cannot be imported: {error}") from error
+
+
+def _source(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+def _missing(installed: Mapping[str, EntryPoint], files: PluginFiles, name: str) -> str:
+    nearest = difflib.get_close_matches(name, [*installed, *files.paths], n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    folder = f"; in plugins_dir: {', '.join(files.paths) or 'none'}" if files.folder else ""
+    text = (
+        f"The settings name a plugin {name!r}, but no installed distribution provides it "
+        f"(installed: {', '.join(installed) or 'none'}{folder}).{hint}"
+    )
+    misnamed = [path.name for path in files.misnamed if path.stem.replace("_", "-").lower() == name]
+    return f"{text} Rename {misnamed[0]} to {name}.py." if misnamed else text
 
 
 def register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:

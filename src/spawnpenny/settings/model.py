@@ -41,7 +41,10 @@ STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. A plugin reads its own section with ``load``."""
+    """All settings. A plugin reads its own section with ``load``.
+
+    ``plugins_dir`` is a folder with further plugins, one in each file.
+    """
 
     installation: Name = "default"
     cluster: Annotated[str, one_of("kubernetes", "embedded")] = "kubernetes"
@@ -57,6 +60,7 @@ class Settings:
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     embedded: EmbeddedSettings = field(default_factory=EmbeddedSettings)
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
+    plugins_dir: str | None = None
     plugins: Sections = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})
     _read: set[str] = field(default_factory=set, repr=False, compare=False)
     _loaded: dict[tuple[str, type], Any] = field(default_factory=dict, init=False, repr=False, compare=False)

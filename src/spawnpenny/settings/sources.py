@@ -12,7 +12,7 @@ import yaml
 from spawnpenny.errors import SettingsError
 
 _ENVIRONMENT: Final = "SPAWNPENNY_"
-_SCALARS: Final = frozenset({"CLUSTER", "INSTALLATION"})
+_SCALARS: Final = frozenset({"CLUSTER", "INSTALLATION", "PLUGINS_DIR"})
 
 
 class _TwiceError(yaml.MarkedYAMLError):

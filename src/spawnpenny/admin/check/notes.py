@@ -10,6 +10,7 @@ from spawnpenny.admin.permissions.rules import make_rules, rights_of
 from spawnpenny.kubernetes.pods.security_standards import LEVELS, strictest
 from spawnpenny.pipeline.pod_openings import is_opening, opening_level
 from spawnpenny.plugin.manager import Plugins, load_plugins
+from spawnpenny.plugin.plugin_files import PLUGINS_DIR
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import STANDARD_PLUGINS, Settings
 
@@ -23,8 +24,18 @@ def notes_on_settings(settings: Settings) -> Iterator[str]:
 
 
 def notes_on_plugins(plugins: Plugins) -> Iterator[str]:
-    """Yield a note for each standard plugin that is not loaded."""
+    """Yield a note for each standard plugin and each file of ``plugins_dir`` that is not loaded."""
+    for path in plugins.misnamed_files:
+        yield (
+            f"The file {path.name} in plugins_dir cannot be loaded: the name of a plugin has lower case letters, "
+            "digits and dashes."
+        )
     for info in plugins.infos():
+        if info.distribution == PLUGINS_DIR and not info.loaded:
+            yield (
+                f"The plugin {info.name} is in plugins_dir but not loaded: "
+                "to load it, name it in the section `plugins`."
+            )
         if info.name in STANDARD_PLUGINS and not info.loaded:
             yield (
                 f"The standard plugin {info.name} is installed but not loaded: a section `plugins` replaces the "

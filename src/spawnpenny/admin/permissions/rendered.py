@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -54,11 +57,13 @@ class Rendered:
     def settings(self) -> Settings:
         """Return the service's settings, with the section ``broker`` of a separate broker.
 
+        ``plugins_dir`` is a folder of this machine, with the files that the deployment mounts there.
+
         Raises:
             SettingsError: The deployment has no service, or its settings are wrong.
 
         """
-        service = self.settings_of("serve")
+        service = replace(self.settings_of("serve"), plugins_dir=self._plugins_dir)
         if not service.broker.separate:
             return service
         return replace(service, broker=replace(self.settings_of("broker").broker, separate=True))
@@ -132,16 +137,40 @@ class Rendered:
             return _FIELDS.get(source["fieldRef"]["fieldPath"], "spawnpenny")
         return _SECRET
 
+    @cached_property
+    def _plugins_dir(self) -> str | None:
+        """A copy of the folder ``plugins_dir`` that lasts as long as this object; None if the settings name none."""
+        path = self.settings_of("serve").plugins_dir
+        if path is None:
+            return None
+        files = self._mounted_files(*self._process("serve"), path.rstrip("/"))
+        if files is None:
+            raise SettingsError(
+                f"plugins_dir is {path}, but {self.source} mounts no ConfigMap there: its plugins cannot be read."
+            )
+        folder = Path(tempfile.mkdtemp(prefix="spawnpenny-plugins-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        for name, text in files.items():
+            if name == Path(name).name:
+                file = folder / name
+                file.touch(mode=0o600)
+                file.write_text(text, encoding="utf-8")
+        return str(folder)
+
     def _mounted(self, deployment: Manifest, container: Manifest, path: str) -> str | None:
         """Return the text of a file that a container mounts from a ConfigMap; None if it mounts none at this path."""
+        folder, _, name = path.rpartition("/")
+        return (self._mounted_files(deployment, container, folder) or {}).get(name)
+
+    def _mounted_files(self, deployment: Manifest, container: Manifest, folder: str) -> dict[str, str] | None:
+        """Return the files of the ConfigMap that a container mounts at a path; None if it mounts none."""
         volumes = {volume["name"]: volume for volume in deployment["spec"]["template"]["spec"].get("volumes") or ()}
         for mount in container.get("volumeMounts") or ():
-            folder, _, name = path.rpartition("/")
             if mount["mountPath"].rstrip("/") == folder and "configMap" in volumes.get(mount["name"], {}):
                 config = volumes[mount["name"]]["configMap"]
-                keys = {item["path"]: item["key"] for item in config.get("items") or ()}
                 data = self._config(config["name"], deployment["metadata"].get("namespace"))
-                return data.get(keys.get(name, name))
+                items = {item["path"]: item["key"] for item in config.get("items") or ()} or {key: key for key in data}
+                return {path: data[key] for path, key in items.items() if key in data}
         return None
 
     def _config(self, name: str | None, namespace: str | None) -> dict[str, str]:
