@@ -11,7 +11,8 @@ import pytest
 from spawnpenny.admin.check.notes import notes_on_plugins
 from spawnpenny.cli.command import run
 from spawnpenny.errors import PluginError
-from spawnpenny.plugin.manager import load_plugins, plugin_problems
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.plugin.problems import plugin_problems
 from spawnpenny.settings.load import load_settings, make_settings
 from spawnpenny.testing.site import settled, start
 
