@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,8 @@ from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings import model as settings_model
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import Settings
+from spawnpenny.testing.contract import StepContract
+from spawnpenny.testing.contract.rules import RULES
 from spawnpenny.testing.site import settled, start, stop
 
 ROOT = Path(__file__).parents[2]
@@ -150,7 +153,7 @@ async def test_the_readmes_first_plugin_works(embedded_site):
 
 async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
     (source,) = blocks("README.md", "python")
-    (_, test) = blocks("docs/how-to/plugins.md", "python")
+    (_, test, _) = blocks("docs/how-to/plugins.md", "python")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"welcome": module}
@@ -160,7 +163,7 @@ async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
 
 
 async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
-    (source, _) = blocks("docs/how-to/plugins.md", "python")
+    (source, *_) = blocks("docs/how-to/plugins.md", "python")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"licences": module}
@@ -169,6 +172,21 @@ async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
         assert "ConfigMap/lab.licence" in await embedded_site.objects(spawn=run.record.id)
         await stop(service)
         assert "ConfigMap/lab.licence" not in await embedded_site.objects()
+
+
+async def test_the_spawn_step_in_the_plugins_page_keeps_the_contract_as_the_page_tests_it(store_cluster):
+    (source, _, test) = blocks("docs/how-to/plugins.md", "python")
+    module, namespace = SimpleNamespace(), {}
+    exec(source, module.__dict__)
+    exec(test, namespace)
+    namespace["StepContract"] = partial(StepContract, plugins={"welcome": module})
+    await namespace["test_the_licence_keeps_the_contract"](store_cluster)
+
+
+def test_each_rule_of_the_contract_is_documented_and_no_other():
+    _, _, section = page("docs/how-to/plugins.md").partition("### The contract of a step")
+    rows = re.findall(r"^\| (`.*`) \|", section, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`([a-z-]+)`", row)) == sorted(RULES)
 
 
 def options(command):

@@ -35,7 +35,7 @@ from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 
-_FOR_USERS: Final = (
+FOR_USERS: Final = (
     SpawnError,
     ClusterError,
     QuotaExceededError,
@@ -178,7 +178,7 @@ class Runner:
 
     def _reword(self, step: Step, error: BaseException) -> None:
         """Log an error that the notebook user cannot fix: a mistake in a plugin, in a setting, or of ours."""
-        if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, _FOR_USERS):
+        if isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, FOR_USERS):
             self._log.error("a step failed", step=step.name, **self._logged(error))
             message = f"The step {step.name} is faulty. An administrator finds the cause in the log, under {self._id}."
             raise StepFailedError(message) from error

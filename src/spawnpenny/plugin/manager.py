@@ -116,6 +116,10 @@ class Plugins:
     def authenticators(self) -> Sequence[Authenticator]:
         return self._authenticators
 
+    def renewed(self, settings: Settings) -> Plugins:
+        """Return the same plugins as another process has them, with new steps: their hooks are called again."""
+        return Plugins(self._manager, settings, self._installed, self._files)
+
     def pod_patches(self, spawn: PlannedSpawn, pod: Manifest) -> list[tuple[str, Manifest]]:
         """Return pairs of a plugin's name and its patch of a pod, in the order of the plugins' steps."""
         results = self._results("spawnpenny_pod_patch", spawn=spawn, pod=pod, settings=self._settings)

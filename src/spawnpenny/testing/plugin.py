@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from pytest_asyncio import fixture as async_fixture
 
     from spawnpenny.kubernetes.client import KubernetesCluster
+    from spawnpenny.kubernetes.interface import Cluster
     from spawnpenny.testing.apiserver import ApiServer
     from spawnpenny.testing.hollow_node import HollowNode
     from spawnpenny.testing.hollow_scheduler import HollowSchedulers
     from spawnpenny.testing.site import Site
+    from spawnpenny.testing.store_cluster import StoreCluster
 
 else:
     try:
@@ -98,3 +100,22 @@ def site(request: pytest.FixtureRequest) -> Site:
     """Run a site on each of the two clusters in turn."""
     found: Site = request.getfixturevalue(f"{request.param}_site")
     return found
+
+
+@async_fixture
+async def store_cluster(tmp_path: Path) -> AsyncIterator[StoreCluster]:
+    """Run the embedded cluster without processes: its pods are ready at once."""
+    from spawnpenny.testing.store_cluster import StoreCluster  # noqa: PLC0415 - see above
+
+    async with StoreCluster(tmp_path / "store") as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["store", "kube"])
+def contract_cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Have each of the clusters in turn on which the contract of a step is tried."""
+    if request.param == "store":
+        store: Cluster = request.getfixturevalue("store_cluster")
+        return store
+    kube: Site = request.getfixturevalue("kube_site")
+    return kube.cluster

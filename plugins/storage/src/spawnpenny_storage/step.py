@@ -43,9 +43,10 @@ class StorageStep(Step):
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings
-        verbs = ("create", "get", *(("patch",) if settings.expand else ()), *(() if settings.retain else ("delete",)))
+        deletes = settings.per == "lab" and not settings.retain  # one for all labs goes with the user's namespace
+        verbs = ("create", "get", *(("patch",) if settings.expand else ()), *(("delete",) if deletes else ()))
         claims = allow(*verbs, on="persistentvolumeclaims")
-        self.permissions = (claims,) if settings.retain else (claims, allow("list", on="pods"))
+        self.permissions = (claims, allow("list", on="pods")) if deletes else (claims,)
 
     def check(self, spawn: PlannedSpawn) -> None:
         name, modes = claim_name(spawn, self._settings), self._settings.access_modes

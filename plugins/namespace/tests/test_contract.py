@@ -1,0 +1,12 @@
+"""The steps of the namespace plugin keep the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from spawnpenny.testing.contract import StepContract
+
+
+@pytest.mark.parametrize("step", ["namespace", "network"])
+async def test_it_keeps_the_contract(contract_cluster, step):
+    await StepContract(step=step, settings={"plugins": {"namespace": {}}}).check(contract_cluster)
