@@ -12,8 +12,8 @@ ENV = {"JUPYTERHUB_API_TOKEN": "secret-of-the-lab"}
 
 
 @pytest.mark.parametrize("step", ["lab.secret", "lab.tls", "lab.pod"])
-async def test_it_keeps_the_contract(contract_cluster, step):
+async def test_it_keeps_the_contract(store_cluster, step):
     contract = StepContract(
         step=step, settings={"plugins": PLUGINS}, env=ENV, tls=Tls("private key", "certificate", "authority")
     )
-    await contract.check(contract_cluster)
+    await contract.check(store_cluster)

@@ -8,5 +8,5 @@ from spawnpenny.testing.contract import StepContract
 
 
 @pytest.mark.parametrize("step", ["namespace", "network"])
-async def test_it_keeps_the_contract(contract_cluster, step):
-    await StepContract(step=step, settings={"plugins": {"namespace": {}}}).check(contract_cluster)
+async def test_it_keeps_the_contract(store_cluster, step):
+    await StepContract(step=step, settings={"plugins": {"namespace": {}}}).check(store_cluster)

@@ -5,5 +5,5 @@ from __future__ import annotations
 from spawnpenny.testing.contract import StepContract
 
 
-async def test_it_keeps_the_contract(contract_cluster):
-    await StepContract(step="quota", settings={"plugins": {"namespace": {}, "quota": {}}}).check(contract_cluster)
+async def test_it_keeps_the_contract(store_cluster):
+    await StepContract(step="quota", settings={"plugins": {"namespace": {}, "quota": {}}}).check(store_cluster)

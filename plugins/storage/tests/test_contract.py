@@ -12,6 +12,6 @@ ALLOWED = ("fingerprint:vain", "used:patch persistentvolumeclaims")
 
 @pytest.mark.parametrize("per", ["lab", "user"])
 @pytest.mark.parametrize("retain", [True, False])
-async def test_it_keeps_the_contract(contract_cluster, per, retain):
+async def test_it_keeps_the_contract(store_cluster, per, retain):
     settings = {"plugins": {"namespace": {}, "storage": {"per": per, "retain": retain}}}
-    await StepContract(step="storage", settings=settings, allowed=ALLOWED).check(contract_cluster)
+    await StepContract(step="storage", settings=settings, allowed=ALLOWED).check(store_cluster)

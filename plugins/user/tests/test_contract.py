@@ -8,5 +8,5 @@ from spawnpenny.testing.contract import StepContract
 
 
 @pytest.mark.parametrize("step", ["user.provision", "user.files"])
-async def test_it_keeps_the_contract(contract_cluster, step):
-    await StepContract(step=step, settings={"plugins": {"namespace": {}, "user": {}}}).check(contract_cluster)
+async def test_it_keeps_the_contract(store_cluster, step):
+    await StepContract(step=step, settings={"plugins": {"namespace": {}, "user": {}}}).check(store_cluster)
