@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.api import hookimpl
+from spawnpenny.api import Kind, hookimpl
 from spawnpenny.testing.contract import StepContract
 
 
 class Plugin:
-    """A plugin with one step."""
+    """A plugin with one step and a kind."""
 
     def __init__(self, step):
         self._step = step
@@ -17,6 +17,10 @@ class Plugin:
     @hookimpl
     def spawnpenny_steps(self, settings):
         return [self._step()]
+
+    @hookimpl
+    def spawnpenny_kinds(self):
+        return [Kind("lab", "labs", "lab")]
 
 
 @pytest.fixture

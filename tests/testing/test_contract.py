@@ -89,5 +89,10 @@ async def test_a_step_that_no_plugin_has_is_a_finding(contract_of, store_cluster
     assert re.search("has the steps namespace, other", finding.happened)
 
 
+async def test_a_kind_that_no_plugin_has_is_a_finding(contract_of, store_cluster):
+    (finding,) = await contract_of(Licence, kind="ray").findings(store_cluster)
+    assert "No loaded plugin has the kind ray; there are lab, user." in finding.happened
+
+
 def test_each_rule_is_a_sentence():
     assert all(re.fullmatch(r"[A-Za-z].*\.", sentence) for sentence in RULES.values())

@@ -9,4 +9,4 @@ from spawnpenny.testing.contract import StepContract
 
 @pytest.mark.parametrize("step", ["namespace", "network"])
 async def test_it_keeps_the_contract(store_cluster, step):
-    await StepContract(step=step, settings={"plugins": {"namespace": {}}}).check(store_cluster)
+    await StepContract(step=step, settings={"plugins": {"namespace": {}, "lab": {}}}).check(store_cluster)

@@ -6,4 +6,6 @@ from spawnpenny.testing.contract import StepContract
 
 
 async def test_it_keeps_the_contract(store_cluster):
-    await StepContract(step="quota", settings={"plugins": {"namespace": {}, "quota": {}}}).check(store_cluster)
+    await StepContract(step="quota", settings={"plugins": {"namespace": {}, "quota": {}, "lab": {}}}).check(
+        store_cluster
+    )

@@ -13,5 +13,5 @@ ALLOWED = ("fingerprint:vain", "used:patch persistentvolumeclaims")
 @pytest.mark.parametrize("per", ["lab", "user"])
 @pytest.mark.parametrize("retain", [True, False])
 async def test_it_keeps_the_contract(store_cluster, per, retain):
-    settings = {"plugins": {"namespace": {}, "storage": {"per": per, "retain": retain}}}
+    settings = {"plugins": {"namespace": {}, "lab": {}, "storage": {"per": per, "retain": retain}}}
     await StepContract(step="storage", settings=settings, allowed=ALLOWED).check(store_cluster)

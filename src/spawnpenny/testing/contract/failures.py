@@ -18,7 +18,7 @@ async def check_failures(stage: Stage) -> None:
         trial.main.recorder.arm()
         if await trial.run("apply", trial.main.apply()):
             return
-        count, complete, scope = len(trial.main.recorder.calls), await trial.contents(), trial.scope
+        count, complete, scope = len(trial.main.recorder.calls), await trial.applied(), trial.scope
         reverts = await _count_reverts(trial) if scope == "spawn" else 0
     for at in range(count):
         for fault in Fault:
@@ -54,7 +54,7 @@ async def _repair(trial: Trial, at: int, fault: Fault, complete: Counter[str]) -
         if not isinstance(error, asyncio.CancelledError):
             trial.report("cancellation", f"The call {call} {fault}, and apply ended with {error!r}.", "apply")
     elif error is None:
-        if missing := complete - await trial.contents():
+        if missing := complete - await trial.applied():
             trial.report("error-raised", f"The call {call} {fault}, and apply ended without {_some(missing)}.")
     elif not isinstance(error, FOR_USERS):
         trial.report("error-reportable", f"The call {call} {fault}, and apply raised {error!r}.")
@@ -67,7 +67,7 @@ async def _apply_again(trial: Trial, failure: str, complete: Counter[str]) -> No
     if again := await trial.run("apply", trial.main.apply()):
         trial.report("repair", f"{failure}The next apply raised {again!r}.")
         return
-    now = await trial.contents()
+    now = await trial.applied()
     if missing := complete - now:
         trial.report("repair", f"{failure}After the next apply, this is missing: {_some(missing)}.")
     elif further := now - complete:

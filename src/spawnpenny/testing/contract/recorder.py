@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Fault(StrEnum):
-    """How a call fails: it is not carried out, its answer is lost, or its caller is cancelled."""
+    """A failure of a call: it is not carried out, its answer is lost, or its caller is cancelled."""
 
     REFUSED = "was refused"
     LOST = "was carried out, and its answer was lost"

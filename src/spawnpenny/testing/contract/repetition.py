@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.domain import labels
 from spawnpenny.testing.contract.memory import memory_of
-from spawnpenny.testing.contract.snapshots import Snapshot, with_uids
+from spawnpenny.testing.contract.snapshots import Snapshot, is_part, with_uids
 from spawnpenny.testing.contract.subject import Subject
 from spawnpenny.testing.contract.trial import HungError, Trial
 
@@ -118,7 +117,7 @@ async def _apply_again(trial: Trial, first: dict[str, str], rule: str, what: str
         trial.report(rule, f"{what} raised {error!r}.")
         return
     now: Snapshot = await trial.own()
-    parts = {str(ref) for ref, item in now.items() if labels.PART in (item["metadata"].get("labels") or {})}
+    parts = {str(ref) for ref, item in now.items() if is_part(item)}
     uids = {name: uid for name, uid in with_uids(now).items() if name not in parts}
     if uids != {name: uid for name, uid in first.items() if name not in parts}:
         trial.report(rule, f"{what} left {_list(uids)}; the first one had left {_list(first)}.")

@@ -60,6 +60,11 @@ def with_uids(snapshot: Snapshot) -> dict[str, Any]:
     return {str(ref): item["metadata"]["uid"] for ref, item in snapshot.items()}
 
 
+def is_part(item: Manifest) -> bool:
+    """Return whether it is a further part of a spawn, such as a worker."""
+    return labels.PART in (item["metadata"].get("labels") or {})
+
+
 def _ours(item: Manifest) -> bool:
     """Return whether it is not one of the objects that Kubernetes makes in each namespace."""
     return item["metadata"]["name"] not in _MADE_BY_CLUSTER and item.get("type") != _OF_ACCOUNT
@@ -87,7 +92,7 @@ def _own(ref: Ref, item: Manifest) -> Manifest:
 
 
 def _text(ref: Ref, item: Manifest, own: Mapping[str, str]) -> str:
-    part = labels.PART in (item["metadata"].get("labels") or {})
+    part = is_part(item)
     content = _own(ref, item)
     del content["metadata"]["annotations"]  # hashes of what is random
     if part:

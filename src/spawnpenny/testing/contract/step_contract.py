@@ -81,10 +81,14 @@ class StepContract:
 
     def _loads(self, stage: Stage) -> bool:
         try:
-            names = [step.name for step in stage.load().pipelines[self.kind].steps]
+            pipelines = stage.load().pipelines
         except SpawnpennyError as error:
             stage.findings.add("loads", error.message)
             return False
+        if self.kind not in pipelines:
+            stage.findings.add("loads", f"No loaded plugin has the kind {self.kind}; there are {', '.join(pipelines)}.")
+            return False
+        names = [step.name for step in pipelines[self.kind].steps]
         if self.step not in names:
             stage.findings.add("loads", f"The pipeline of the kind {self.kind} has the steps {', '.join(names)}.")
         return self.step in names

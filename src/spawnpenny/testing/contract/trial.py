@@ -13,7 +13,8 @@ from typing import Any
 from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.kubernetes.interface import Manifest, Ref
 from spawnpenny.kubernetes.kinds import Resource, resource_of
-from spawnpenny.testing.contract.snapshots import Snapshot, contents, lost, take_snapshot
+from spawnpenny.pipeline.step import Step
+from spawnpenny.testing.contract.snapshots import Snapshot, contents, is_part, lost, take_snapshot
 from spawnpenny.testing.contract.stage import Stage
 from spawnpenny.testing.contract.subject import Subject
 
@@ -81,8 +82,17 @@ class Trial:
 
     async def contents(self) -> Counter[str]:
         """Return the objects of the step as texts that are equal in all trials."""
+        return self._texts(await self.own())
+
+    async def applied(self) -> Counter[str]:
+        """Return the objects that an apply has to create, as such texts: not the parts that ``supervise`` completes."""
+        supervised = type(self.main.step).supervise is not Step.supervise
+        own = {ref: item for ref, item in (await self.own()).items() if not (supervised and is_part(item))}
+        return self._texts(own)
+
+    def _texts(self, snapshot: Snapshot) -> Counter[str]:
         main = self.main
-        return contents(await self.own(), user=main.user.username, names=main.names, spawn=main.id)
+        return contents(snapshot, user=main.user.username, names=main.names, spawn=main.id)
 
     async def harm(self) -> str:
         """Return what has happened to other objects, as a sentence, or an empty text."""
