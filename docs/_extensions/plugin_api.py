@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import spawnpenny.api as plugin_api
+from spawnpenny.api import commands, http
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 PAGE = "reference/plugin-api"
-ENTRY = re.compile(r"^- `(\w+)`: (.*(?:\n  .*)*)\n", re.MULTILINE)
+ENTRY = re.compile(r"^- `([\w.]+)`: (.*(?:\n  .*)*)\n", re.MULTILINE)
+MODULES = {"": plugin_api, "http.": http, "commands.": commands}
+"""The modules that a plugin may import, by how the entries of their names begin."""
+
+
+def names() -> list[str]:
+    """Return all names of the plugin API, as the page has them."""
+    return [f"{prefix}{name}" for prefix, module in MODULES.items() for name in module.__all__]
+
+
+def value_of(name: str) -> Any:
+    """Return what a name of the page stands for."""
+    prefix, dot, own = name.rpartition(".")
+    return getattr(MODULES[f"{prefix}{dot}"], own)
 
 
 def hook_module() -> ModuleType:
@@ -39,10 +53,10 @@ def directive(name: str, sentence: str) -> str:
     """Return what Sphinx reads for one name of the plugin API."""
     if name in hooks():
         lines = [f".. autofunction:: {hook_module().__name__}.{name}"]
-    elif not hasattr(plugin_api, name):
+    elif name not in names():
         message = f"spawnpenny.api has no {name}"
         raise AttributeError(message)
-    elif inspect.isclass(value := getattr(plugin_api, name)):
+    elif inspect.isclass(value := value_of(name)):
         kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
         members = "" if kind == "autoexception" else "   :members:"
         lines = [f".. {kind}:: spawnpenny.api.{name}", members]

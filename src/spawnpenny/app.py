@@ -35,6 +35,7 @@ from spawnpenny.web.middleware.errors import error_middleware
 from spawnpenny.web.middleware.forward_to_owner import forward_to_owner, peer_session
 from spawnpenny.web.middleware.rate_limit import Limits
 from spawnpenny.web.openapi.document import Document
+from spawnpenny.web.plugin_routes import with_plugin_routes
 from spawnpenny.web.routes import LABS, META, USERS
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def create_app(
 
     """
     metrics = metrics or Metrics()
-    table = routes(metrics=settings.web.metrics)
+    table = routes(plugins, metrics=settings.web.metrics)
     accesses = {(method, route.path): route.access for route in table for method in route.methods}
     app = web.Application(
         middlewares=[access_log, error_middleware, wait_until_ready, authorize(accesses), forward_to_owner],
@@ -143,10 +144,16 @@ async def _close(app: web.Application) -> None:
     app[CLOSING].set()
 
 
-def routes(*, metrics: bool = True) -> tuple[Route, ...]:
-    """Return all routes, with or without ``/metrics``."""
-    return tuple(
+def routes(plugins: Plugins | None = None, *, metrics: bool = True) -> tuple[Route, ...]:
+    """Return all routes: spawnpenny's own, with or without ``/metrics``, and those of the plugins.
+
+    Raises:
+        PluginError: A route of a plugin is wrong, or hides another one.
+
+    """
+    own = tuple(
         route
         for route in (*LABS, *CLUSTERS, *USERS, *GATEWAY, *META, *SCHEDULER_FEED)
         if metrics or route is not get_metrics
     )
+    return own if plugins is None else with_plugin_routes(own, plugins)

@@ -16,6 +16,7 @@ import spawnpenny_storage.errors  # noqa: F401
 import yaml
 
 from spawnpenny import errors
+from spawnpenny.api import Kind, hookimpl
 from spawnpenny.app import routes
 from spawnpenny.cli.lab import lab
 from spawnpenny.cli.migrate import migrate
@@ -29,6 +30,7 @@ from spawnpenny.settings.model import Settings
 from spawnpenny.testing.contract import StepContract
 from spawnpenny.testing.contract.rules import RULES
 from spawnpenny.testing.site import settled, start, stop
+from spawnpenny.testing.web_server import serve_site, token_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
@@ -40,6 +42,12 @@ def page(name):
 
 def blocks(name, language):
     return re.findall(rf"```{language}\n(.*?)```", page(name), re.DOTALL)
+
+
+def block(part):
+    """Return the block of Python in the plugins' page that has this part."""
+    (found,) = [block for block in blocks("docs/how-to/plugins.md", "python") if part in block]
+    return found
 
 
 def all_errors(base=errors.SpawnpennyError):
@@ -153,7 +161,7 @@ async def test_the_readmes_first_plugin_works(embedded_site):
 
 async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
     (source,) = blocks("README.md", "python")
-    (_, test, _) = blocks("docs/how-to/plugins.md", "python")
+    test = block("async def test_every_user_is_welcomed")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"welcome": module}
@@ -163,7 +171,7 @@ async def test_the_test_in_the_plugins_page_passes(embedded_site, tmp_path):
 
 
 async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
-    (source, *_) = blocks("docs/how-to/plugins.md", "python")
+    source = block("class Licence")
     module = SimpleNamespace()
     exec(source, module.__dict__)
     embedded_site.plugins = {"licences": module}
@@ -175,7 +183,7 @@ async def test_the_spawn_step_in_the_plugins_page_works(embedded_site):
 
 
 async def test_the_spawn_step_in_the_plugins_page_keeps_the_contract_as_the_page_tests_it(store_cluster):
-    (source, _, test) = blocks("docs/how-to/plugins.md", "python")
+    source, test = block("class Licence"), block("async def test_the_licence_keeps")
     module, namespace = SimpleNamespace(), {}
     exec(source, module.__dict__)
     exec(test, namespace)
@@ -187,6 +195,27 @@ def test_each_rule_of_the_contract_is_documented_and_no_other():
     _, _, section = page("docs/how-to/plugins.md").partition("### The contract of a step")
     rows = re.findall(r"^\| (`.*`) \|", section, re.MULTILINE)
     assert sorted(name for row in rows for name in re.findall(r"`([a-z-]+)`", row)) == sorted(RULES)
+
+
+async def test_the_route_in_the_plugins_page_answers(embedded_site):
+    source = block("def spawnpenny_routes")
+    module = SimpleNamespace(
+        spawnpenny_kinds=hookimpl(lambda: [Kind("ray", "rays", "Ray cluster")], specname="spawnpenny_kinds")
+    )
+    exec(source, module.__dict__)
+    embedded_site.plugins = {"ray": module}
+    embedded_site.data["tokens"] = token_settings({"ada": (["read:self"], "ada")})
+    async with serve_site(embedded_site) as server, server.client("ada") as ada:
+        answer = await ada.get("/v1/users/ada/rays/r1/address")
+        assert (answer.status, (await answer.json())["detail"]) == (404, "There is no Ray cluster 'r1'.")
+
+
+def test_the_commands_in_the_plugins_page_are_commands():
+    source = block("def spawnpenny_commands")
+    module = {}
+    exec(source, module)
+    (command,) = module["spawnpenny_commands"]()
+    assert (command.name, command.target) == ("ray-top", "spawnpenny_ray.top:top")
 
 
 def options(command):

@@ -12,11 +12,16 @@ import pytest
 from marshmallow import Schema
 
 from spawnpenny import api
+from spawnpenny.api import commands, http
 
 DOCS = Path(__file__).parents[2] / "docs"
-DOCUMENTED = [
-    name for name in api.__all__ if inspect.isclass(getattr(api, name)) or inspect.isroutine(getattr(api, name))
-]
+MODULES = (api, commands, http)
+DOCUMENTED = {
+    f"{module.__name__}.{name}": value
+    for module in MODULES
+    for name in module.__all__
+    if inspect.isclass(value := getattr(module, name)) or getattr(value, "__name__", "") == name
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +41,19 @@ def test_each_name_and_each_hook_has_one_entry(extension):
     text = (DOCS / f"{extension.PAGE}.md").read_text(encoding="utf-8")
     entries = [name for name, _ in extension.ENTRY.findall(text)]
     assert text.count("\n- ") == len(entries)
-    assert sorted(entries) == sorted([*api.__all__, *extension.hooks()])
+    assert sorted(entries) == sorted([*extension.names(), *extension.hooks()])
+    assert set(extension.MODULES.values()) == set(MODULES)
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_each_class_and_function_has_a_docstring_of_its_own(name):
-    text = own_docstring(getattr(api, name))
+    text = own_docstring(DOCUMENTED[name])
     assert text.split("\n\n")[0].rstrip().endswith((".", ":")), f"{name}: {text!r}"
 
 
-@pytest.mark.parametrize("name", [name for name in DOCUMENTED if inspect.isclass(getattr(api, name))])
+@pytest.mark.parametrize("name", [name for name, value in DOCUMENTED.items() if inspect.isclass(value)])
 def test_each_public_method_has_a_docstring(name):
-    members = {key: value for key, value in vars(getattr(api, name)).items() if not key.startswith("_")}
+    members = {key: value for key, value in vars(DOCUMENTED[name]).items() if not key.startswith("_")}
     methods = {key: getattr(value, "fget", None) or getattr(value, "__func__", value) for key, value in members.items()}
     methods = {key: value for key, value in methods.items() if inspect.isfunction(value) and not hasattr(Schema, key)}
     assert [key for key, value in methods.items() if not value.__doc__] == []

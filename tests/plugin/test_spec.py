@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 import textwrap
 from types import ModuleType
 
 import pytest
 
 from spawnpenny.api import Credentials, Event, EventType, Group, Key, User
+from spawnpenny.app import routes
 from spawnpenny.plugin import spec as plugin_spec
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.model import Settings
@@ -70,6 +72,24 @@ def test_the_example_of_a_pod_patch_is_merged(example, spawn):
     pod = {"spec": {"containers": []}}
     patches = dict(example("spawnpenny_pod_patch").pod_patches(spawn, pod))
     assert patches["example"] == {"metadata": {"labels": {"example.org/team": "blue"}}}
+
+
+async def test_the_example_of_routes_adds_one(example):
+    (route,) = routes(example("spawnpenny_routes"))[len(routes()) :]
+    assert (route.method, route.path, route.name) == ("GET", "/v1/motto", "example.motto")
+    assert json.loads((await route.handler(None)).text) == {"motto": "Spawn, and let spawn."}
+
+
+def test_the_example_of_commands_has_one_that_runs_and_one_that_is_imported_later(capsys):
+    module = {}
+    exec(textwrap.dedent(inspect.getdoc(HOOKS["spawnpenny_commands"]).partition("Example::\n")[2]), module)
+    motto, ray = module["spawnpenny_commands"]()
+    motto.main([], standalone_mode=False)
+    assert capsys.readouterr().out == "Spawn, and let spawn.\n"
+    assert (ray.name, ray.get_short_help_str(), ray.target) == (
+        *("ray", "Inspect Ray clusters."),
+        "example_ray.command:ray",
+    )
 
 
 async def test_the_example_of_an_authenticator_knows_everybody(example):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from spawnpenny.cli import exits
+from spawnpenny.cli.plugin_commands import loaded, plugin_commands
 from spawnpenny.errors import SpawnpennyError
 
 if TYPE_CHECKING:
@@ -67,18 +68,30 @@ class _Subcommands(MutableMapping[str, click.Command]):
 
 
 class _LazyGroup(click.Group):
-    """A group that lists its subcommands without importing them."""
+    """A group that lists its subcommands without importing them. Its own ones come before those of plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self.commands, *self._of_plugins()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = self.commands.get(cmd_name)
+        if own is not None:
+            return own
+        found = self._of_plugins().get(cmd_name)
+        return None if found is None else loaded(found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        summaries = {_name(module): summary for module, summary in _MODULES.items()}
+        summaries = {_name(module): click.Command(_name(module), help=text) for module, text in _MODULES.items()}
+        summaries |= self._of_plugins()
         limit = formatter.width - 6 - max(map(len, summaries))
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [
-                    (name, click.Command(name, help=summary).get_short_help_str(limit))
-                    for name, summary in summaries.items()
-                ]
-            )
+            formatter.write_dl([(name, summaries[name].get_short_help_str(limit)) for name in sorted(summaries)])
+
+    def _of_plugins(self) -> Mapping[str, click.Command]:
+        commands, problems = plugin_commands(self.commands.keys())
+        for problem in problems:
+            click.echo(problem, err=True)
+        return commands
 
 
 @click.group(cls=_LazyGroup, commands=_Subcommands(), context_settings={"help_option_names": ["-h", "--help"]})

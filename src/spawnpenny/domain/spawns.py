@@ -157,6 +157,7 @@ class Reason:
     exit_code: int | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Return it as it is stored and shown."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -61,7 +61,11 @@ class Plugins:
         self._settings = settings
         self._installed = installed
         self._files = files
-        self._kinds = kinds_of(self._results(HOOK, settings=settings))
+        declared = list(self._results(HOOK, settings=settings))
+        self._kinds = kinds_of(declared)
+        self.declared_kinds: Mapping[str, frozenset[str]] = {
+            plugin: frozenset(kind.name for kind in kinds) for plugin, kinds in declared
+        }
         self._steps: dict[str, tuple[Step, ...]] = {}
         for name, result in self._results("spawnpenny_steps", settings=settings):
             self._steps[name] = tuple(check_items(name, "spawnpenny_steps", result, Step))
@@ -188,6 +192,21 @@ class Plugins:
                 found[group.name] = group
         return tuple(found.values())
 
+    def routes(self, spawns: Callable[[str, frozenset[str]], object]) -> Iterator[tuple[str, Any]]:
+        """Yield pairs of a plugin's name and what it contributes as routes; ``web.plugin_routes`` checks them.
+
+        Args:
+            spawns: Makes what the routes of a plugin reach spawns by, from its name and the kinds that it declares.
+
+        Raises:
+            PluginError: The hook of a plugin fails.
+
+        """
+        for impl in self._impls("spawnpenny_routes"):
+            name = str(impl.plugin_name)
+            given = spawns(name, self.declared_kinds.get(name, frozenset()))
+            yield name, call_hook(impl, "spawnpenny_routes", {"settings": self._settings, "spawns": given})
+
     def observe(self, username: str, key: Key, event: Event) -> None:
         """Notify every observer; an error that one raises is logged and dropped."""
         for impl in self._manager.hook.spawnpenny_observe.get_hookimpls():
@@ -216,8 +235,11 @@ class Plugins:
         return self._files.misnamed
 
     def _results(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        for impl in sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place):
+        for impl in self._impls(hook):
             yield impl.plugin_name, call_hook(impl, hook, arguments)
+
+    def _impls(self, hook: str) -> list[pluggy.HookImpl]:
+        return sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place)
 
     def _ranks(self, ordered: Mapping[str, Ordered]) -> dict[str, int]:
         ranks: dict[str, int] = {}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from spawnpenny.auth.identity import Authenticator
     from spawnpenny.domain.cluster_options import ClusterOption
     from spawnpenny.domain.events import Event
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.spawn import PlannedSpawn
     from spawnpenny.pipeline.step import Step
     from spawnpenny.settings.model import Settings
+    from spawnpenny.web.kind_spawns import KindSpawns
+    from spawnpenny.web.route import Route
 
 PROJECT = "spawnpenny"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -69,6 +73,62 @@ def spawnpenny_kinds(settings: Settings) -> Sequence[Kind]:
         @hookimpl
         def spawnpenny_kinds(settings: Settings) -> list[Kind]:
             return [Kind("ray", "rays", "Ray cluster", scales=True, ends_with_lab=True, follows_pods=True, minimum=1)]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_routes(settings: Settings, spawns: KindSpawns) -> Sequence[Route]:
+    """Contribute routes to the HTTP API.
+
+    Called when the service starts, and when the OpenAPI document or the settings are checked without a service: it
+    does no I/O. ``spawns`` has the spawns of the kinds that the plugin declares; the handlers use it. A route has all
+    that ours have: authorization, limits, the audit log, problem documents, a place in the OpenAPI document, and it is
+    forwarded to the replica of its user. A path belongs to one owner: a route that fits a path of spawnpenny or of
+    another plugin is refused. The plugin may replace a generic route of its own kind by the same method and path.
+
+    Example::
+
+        from aiohttp import web
+
+        from spawnpenny.api import Settings, hookimpl
+        from spawnpenny.api.http import PUBLIC, Answer, KindSpawns, Route
+
+        @hookimpl
+        def spawnpenny_routes(settings: Settings, spawns: KindSpawns) -> list[Route]:
+            async def get_motto(request: web.Request) -> web.Response:
+                return web.json_response({"motto": "Spawn, and let spawn."})
+
+            answers = {200: Answer("The motto.", "application/json")}
+            return [Route("GET", "/v1/motto", get_motto, PUBLIC, "example.motto", "Read the motto.", answers)]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_commands() -> Sequence[click.Command]:
+    """Contribute subcommands of ``spawnpenny``.
+
+    Called for ``spawnpenny --help``, and for a subcommand that spawnpenny does not have itself: neither settings nor
+    other plugins are loaded then. A distribution names the module with this hook in the entry point group
+    ``spawnpenny.commands``. To keep the command line fast, that module imports little: ``LazyCommand`` names a command
+    that is imported when it runs.
+
+    Example::
+
+        import click
+
+        from spawnpenny.api import hookimpl
+        from spawnpenny.api.commands import LazyCommand
+
+        @click.command()
+        def motto() -> None:
+            '''Print the motto.'''
+            click.echo("Spawn, and let spawn.")
+
+        @hookimpl
+        def spawnpenny_commands() -> list[click.Command]:
+            return [motto, LazyCommand("ray", "Inspect Ray clusters.", "example_ray.command:ray")]
     """
     raise NotImplementedError
 

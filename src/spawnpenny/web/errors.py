@@ -6,6 +6,8 @@ from spawnpenny.errors import InvalidRequestError, SpawnpennyError
 
 
 class MalformedBodyError(InvalidRequestError):
+    """Refuse a body that is not JSON."""
+
     code = "body_malformed"
     status = 400
     title = "The body is not JSON"

@@ -13,7 +13,7 @@ from spawnpenny.aio.race import until_first
 from spawnpenny.domain.events import Event
 from spawnpenny.serving.server import until_gone
 from spawnpenny.web.app_keys import CLOSING, LIMITS
-from spawnpenny.web.request_parsing import username_of
+from spawnpenny.web.request_parsing import user_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -49,7 +49,7 @@ async def stream(
         return web.Response(status=204)
     if request.method == "HEAD":
         return web.Response(content_type="text/event-stream")
-    with request.app[LIMITS].streams.opened(username_of(request)):
+    with request.app[LIMITS].streams.opened(user_of(request)):
         response = EventSourceResponse(ping_interval=_PING)
         response.headers["Cache-Control"] = "no-store"
         await response.prepare(request)

@@ -13,7 +13,8 @@ from spawnpenny.domain.spawns import Key, Phase
 from spawnpenny.errors import StorageKeptError
 from spawnpenny.serving.metrics.families import gauges
 from spawnpenny.serving.prefix import link_to
-from spawnpenny.web.app_keys import LIMITS, SERVICE
+from spawnpenny.web.app_keys import SERVICE
+from spawnpenny.web.counted_starts import count_start
 from spawnpenny.web.errors import LabNotFoundError
 from spawnpenny.web.events import stream
 from spawnpenny.web.held_starts import hold_start
@@ -71,7 +72,7 @@ async def start_lab(request: web.Request) -> web.Response:
     query = query_of(request, StartQuerySchema())
     requested = await start_of(request, LabBody(), username)
     key = Key(LAB, lab)
-    _count(request, username, key, requested.start)
+    count_start(request, username, key, requested.start)
     start = partial(
         request.app[SERVICE].spawns.start,
         username,
@@ -232,17 +233,3 @@ def lab_gauges(service: Service) -> Iterable[Metric]:
     )
     by_phase = {phase.value: phases[phase] for phase in Phase}
     yield gauges("spawnpenny_labs", "Labs, by phase.", "phase", by_phase)
-
-
-def _count(request: web.Request, username: str, key: Key, start: str) -> None:
-    """Count a start against the limit of its user. A start that already exists is answered beyond the limit, too.
-
-    Raises:
-        TooManyRequestsError: The user has requested too many.
-
-    """
-    existing = request.app[SERVICE].spawns.find(username, key)
-    limit = request.app[LIMITS].starts
-    wait = limit.count(username)
-    if wait and (existing is None or existing.record.request.start != start):
-        raise limit.refusal(username, wait)

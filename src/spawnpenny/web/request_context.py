@@ -15,6 +15,7 @@ from spawnpenny.errors import ForbiddenError
 if TYPE_CHECKING:
     from spawnpenny.auth.identity import Identity
     from spawnpenny.spawns.active import ActiveSpawn
+    from spawnpenny.spawns.spawn_record import SpawnRecord
 
 HEADER: Final = "X-Request-ID"
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -35,6 +36,7 @@ class RequestContext:
         purge: Whether the request deletes storage.
         authorization: The credentials, as the Authorization header has them.
         cookie: The cookie that the answer sets, which stands for the credentials.
+        shown: The records that a plugin's route has seen. No error of it may quote their secrets.
 
     """
 
@@ -48,6 +50,7 @@ class RequestContext:
     purge: bool = False
     authorization: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
+    shown: list[SpawnRecord] = field(default_factory=list, repr=False)
 
     def about(self, run: ActiveSpawn) -> None:
         """Note the spawn of the request: every later log line of the request has the id of the spawn."""

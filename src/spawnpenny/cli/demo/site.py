@@ -7,13 +7,17 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from spawnpenny.api import NOTEBOOK, Manifest, PlannedSpawn, Settings, hookimpl
 from spawnpenny.auth.static_tokens import hash_token
 from spawnpenny.cli.demo.dask import PROXY_COMMAND, PROXY_IMAGE, PROXY_SCOPES
 from spawnpenny.cli.demo.hub import HUB_COMMAND, HUB_IMAGE
 from spawnpenny.cli.demo.site_settings import LAB_IMAGE, SHELL_IMAGE, SiteSettings, lay_over
+from spawnpenny.domain.contract import NOTEBOOK
 from spawnpenny.errors import SettingsError
+from spawnpenny.kubernetes.interface import Manifest
+from spawnpenny.pipeline.spawn import PlannedSpawn
+from spawnpenny.plugin.spec import hookimpl
 from spawnpenny.settings.load import make_settings
+from spawnpenny.settings.model import Settings
 from spawnpenny.settings.sections import EmbeddedSettings
 
 if TYPE_CHECKING:

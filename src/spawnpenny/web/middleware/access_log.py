@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SHOWN: Final = frozenset({"user", "lab"})
+_FACTS: Final = frozenset({"event", "who", "remote", "status", "code", "spawn", "purge"})
+"""Names of facts in the audit log, which a part of a path does not replace."""
 _FREQUENT: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -75,13 +78,20 @@ def _audit(request: web.Request, context: RequestContext, status: int | None) ->
         who=_caller(context),
         user=request.match_info.get("user", context.own_user),
         lab=request.match_info.get("lab"),
-        **({"cluster": cluster} if (cluster := request.match_info.get("cluster", context.cluster)) else {}),
+        **_parts(request, context),
         remote=context.remote,
         status=status,
         code=context.code,
         spawn=context.spawn,
         **({"purge": "storage"} if context.purge else {}),
     )
+
+
+def _parts(request: web.Request, context: RequestContext) -> dict[str, str]:
+    """Return the further parts of the path, such as the name of a spawn of a plugin's kind."""
+    named = {"cluster": context.cluster} if context.cluster else {}
+    named |= request.match_info
+    return {f"{name}_" if name in _FACTS else name: text for name, text in named.items() if name not in _SHOWN}
 
 
 def _caller(context: RequestContext) -> str | None:

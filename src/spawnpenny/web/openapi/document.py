@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from functools import cached_property
 from importlib.metadata import version
@@ -27,6 +28,7 @@ _LOCATIONS: Final = {
     "cluster": ("The name of the Dask cluster.", MAX_CLUSTER),
     "lab": ("The name of the lab, percent-encoded. `~default` is the default lab.", MAX_LAB),
 }
+_PART: Final = re.compile(r"\{(\w+)\}")
 _COMMON: Final = {
     401: ("unauthenticated",),
     403: ("forbidden",),
@@ -122,12 +124,16 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
             "description": description,
             "schema": {"type": "string", "minLength": 1, "maxLength": most, "pattern": NAME_PATTERN},
         }
-        for name, (description, most) in _LOCATIONS.items()
-        if f"{{{name}}}" in route.path
+        for name, (description, most) in _parts(route.path)
     ]
     if route.query is not None:
         found.append({"in": "query", "schema": route.query})
     return found
+
+
+def _parts(path: str) -> list[tuple[str, tuple[str, int]]]:
+    """Return the parts of a path, with their descriptions and greatest lengths."""
+    return [(name, _LOCATIONS.get(name, (f"The {name}, percent-encoded.", MAX_LAB))) for name in _PART.findall(path)]
 
 
 def _responses(route: Route) -> dict[str, Any]:

@@ -56,7 +56,8 @@ class BodySchema(IncomingSchema[T]):
 
 
 class QuerySchema(IncomingSchema[T]):
-    """The query parameters of a route."""
+    """The query parameters of a route. ``model`` is the dataclass that they become."""
 
     def word_unknown(self, key: str, known: list[str]) -> str:
+        """Return what is wrong with a parameter that is not known."""
         return super().word_unknown(key, known) if known else "is not known: this route takes no query parameters."

@@ -18,11 +18,15 @@ NOT_A_CURSOR: Final = "has to be the `next` of the previous page."
 
 @dataclass(frozen=True, slots=True)
 class EventsQuery:
+    """The query parameters of a stream of events."""
+
     last_event_id: str | None = None
     follow: bool = False
 
 
 class EventsQuerySchema(QuerySchema[EventsQuery]):
+    """The schema of ``EventsQuery``."""
+
     model: ClassVar[type] = EventsQuery
     last_event_id = fields.String(
         validate=validate.Length(max=64, error="has to be the id of an event."),
@@ -38,12 +42,14 @@ class EventsQuerySchema(QuerySchema[EventsQuery]):
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
+    """The query parameters of a list with pages."""
+
     limit: int = 100
     after: str = ""
 
 
 class PagedQuerySchema(QuerySchema[T]):
-    """The query parameters of a list with pages."""
+    """The base of schemas for lists with pages."""
 
     limit = integer_field(1, MAX_PAGE, "a number", metadata={"description": "The number of items; 100 by default."})
     after = fields.String(
@@ -53,6 +59,8 @@ class PagedQuerySchema(QuerySchema[T]):
 
 
 class PageQuerySchema(PagedQuerySchema[PageQuery]):
+    """The schema of ``PageQuery``."""
+
     model: ClassVar[type] = PageQuery
 
 
@@ -62,4 +70,6 @@ class NoQuery:
 
 
 class NoQuerySchema(QuerySchema[NoQuery]):
+    """The schema of a route without query parameters."""
+
     model: ClassVar[type] = NoQuery

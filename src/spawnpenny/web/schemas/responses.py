@@ -25,6 +25,8 @@ def described(description: str) -> dict[str, str]:
 
 
 class ReasonView(Schema):
+    """The reason of a failure or an end."""
+
     code = fields.String(required=True, metadata=described("A stable code for programs."))
     message = fields.String(required=True, metadata=described("One sentence for people."))
     advice = fields.String(required=True, allow_none=True, metadata=described("What the user can do about it."))
