@@ -81,6 +81,7 @@ async def test_a_scheduler_that_is_busy_outlives_the_loss_of_its_record(dask_sit
         workers = await site.until_workers(1)
         scheduler = await site.site.read("Pod", "dask-c1")
         busy = await asyncio.to_thread(find_processes, {POD_UID: scheduler["metadata"]["uid"]})
+        await until_ready(site.service, site.site.namespace(), "dask-c1", ready=True)
         for process in busy:
             process.suspend()
         await until_ready(site.service, site.site.namespace(), "dask-c1", ready=False)
