@@ -80,6 +80,7 @@ def test_the_api_is_as_it_was():
         "Severity",
         "Spawn",
         "SpawnError",
+        "SpawnStatus",
         "SpawnpennyError",
         "StashKey",
         "Step",

@@ -120,6 +120,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "unschedulable": "Choose something smaller, or try again later, when others have stopped theirs.",
     "untolerated_taint": f"{_KIND}: the machines are reserved, or closed for now.",
     "user_conflict": "Tell an administrator: your ids in the user directory differ from those that the service knows.",
+    "spawn_not_found": "Check how its kind and name are written. A list of the user's spawns has both.",
     "user_not_found": "Check how the name is written; the service knows only users who have started something.",
     "volume_unavailable": f"{_SOON[:-1]}: its storage cannot be used.",
     "volumes_kept": "Delete the storage explicitly (purge=storage) if you do not need it; that cannot be undone.",

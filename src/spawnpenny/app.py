@@ -26,6 +26,8 @@ from spawnpenny.serving.server import CONNECTIONS, connections_of
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
 from spawnpenny.web.dialect import DIALECT
 from spawnpenny.web.health import get_metrics
+from spawnpenny.web.kinds.routes import generic_routes
+from spawnpenny.web.lab_kind import LAB
 from spawnpenny.web.labs import lab_gauges
 from spawnpenny.web.metrics.broker import CountedBroker
 from spawnpenny.web.metrics.registry import Metrics
@@ -145,7 +147,7 @@ async def _close(app: web.Application) -> None:
 
 
 def routes(plugins: Plugins | None = None, *, metrics: bool = True) -> tuple[Route, ...]:
-    """Return all routes: spawnpenny's own, with or without ``/metrics``, and those of the plugins.
+    """Return all routes: spawnpenny's own, with or without ``/metrics``, those of each kind, and those of the plugins.
 
     Raises:
         PluginError: A route of a plugin is wrong, or hides another one.
@@ -156,4 +158,6 @@ def routes(plugins: Plugins | None = None, *, metrics: bool = True) -> tuple[Rou
         for route in (*LABS, *CLUSTERS, *USERS, *GATEWAY, *META, *SCHEDULER_FEED)
         if metrics or route is not get_metrics
     )
-    return own if plugins is None else with_plugin_routes(own, plugins)
+    if plugins is None:
+        return own
+    return with_plugin_routes(own, plugins, defaults=generic_routes(plugins.kinds, but=LAB, known=own))

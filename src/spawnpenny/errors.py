@@ -26,7 +26,7 @@ class SpawnpennyError(Exception):
 
     code: str = "internal_error"
     status: ClassVar[int] = 500
-    title: ClassVar[str] = "Something went wrong in spawnpenny"
+    title: str = "Something went wrong in spawnpenny"
 
     def __init__(self, message: str, *, advice: str | None = None, **facts: Any) -> None:
         super().__init__(message)

@@ -22,6 +22,7 @@ from spawnpenny.cli.lab import lab
 from spawnpenny.cli.migrate import migrate
 from spawnpenny.cli.plugin.command import plugin
 from spawnpenny.cli.user import user
+from spawnpenny.domain.kinds import Kinds
 from spawnpenny.plugin import spec as plugin_spec
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings import model as settings_model
@@ -31,6 +32,7 @@ from spawnpenny.testing.contract import StepContract
 from spawnpenny.testing.contract.rules import RULES
 from spawnpenny.testing.site import settled, start, stop
 from spawnpenny.testing.web_server import serve_site, token_settings
+from spawnpenny.web.kinds.routes import generic_routes
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
@@ -87,7 +89,8 @@ def test_each_route_is_documented_with_its_scopes():
             r"^\| `((?:GET|PUT|DELETE|POST) [^`]+)` \| ([^|]+) \|", page("docs/reference/http-api.md"), re.MULTILINE
         )
     )
-    for route in routes():
+    anything = Kind("any", "{plural}", "any", scales=True)
+    for route in (*routes(), *generic_routes(Kinds({"any": anything}), but="lab")["any"]):
         name = f"{route.method} {route.path}"
         assert name in rows, "write a row in docs/reference/http-api.md"
         scopes = set(re.findall(r"`([a-z]+(?::\w+)?)`", rows.pop(name)))

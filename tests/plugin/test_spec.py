@@ -75,7 +75,7 @@ def test_the_example_of_a_pod_patch_is_merged(example, spawn):
 
 
 async def test_the_example_of_routes_adds_one(example):
-    (route,) = routes(example("spawnpenny_routes"))[len(routes()) :]
+    (route,) = (route for route in routes(example("spawnpenny_routes")) if route.name.startswith("example."))
     assert (route.method, route.path, route.name) == ("GET", "/v1/motto", "example.motto")
     assert json.loads((await route.handler(None)).text) == {"motto": "Spawn, and let spawn."}
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.pod_resources import pod_limits, resources_fault
     from spawnpenny.domain.quantities import format_quantity, parse_quantity
     from spawnpenny.domain.resources import Resources
+    from spawnpenny.domain.spawn_status import SpawnStatus
     from spawnpenny.domain.spawns import DEFAULT_GROUP, Caller, Key, Phase, Scale, Tls
     from spawnpenny.domain.templates import SERVER_FIELDS, expand, expand_all, fields_of
     from spawnpenny.domain.users import MAX_ID, Group, User
@@ -134,6 +135,7 @@ __all__ = [
     "Severity",
     "Spawn",
     "SpawnError",
+    "SpawnStatus",
     "SpawnpennyError",
     "StashKey",
     "Step",
@@ -203,6 +205,7 @@ _HOMES: Final = {
     "spawnpenny.domain.pod_resources": "pod_limits resources_fault",
     "spawnpenny.domain.quantities": "format_quantity parse_quantity",
     "spawnpenny.domain.resources": "Resources",
+    "spawnpenny.domain.spawn_status": "SpawnStatus",
     "spawnpenny.domain.spawns": "DEFAULT_GROUP Caller Key Phase Scale Tls",
     "spawnpenny.domain.templates": "SERVER_FIELDS expand expand_all fields_of",
     "spawnpenny.domain.users": "MAX_ID Group User",

@@ -47,12 +47,12 @@ def _check(hint: Any) -> Check:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
         return _any_of([_check(argument) for argument in arguments])
+    if origin is Callable:
+        return callable
     if origin in {dict, Mapping}:
         return _mapping(*map(_check, arguments))
     if origin in {list, tuple}:
         return _sequence(origin, _check(arguments[0]))
-    if hint is Any:
-        return _is_json
     if is_dataclass(hint):
         return _conforming(hint)
     return _SIMPLE.get(hint, lambda value: isinstance(value, hint))
@@ -103,6 +103,7 @@ def _is_json(value: Any) -> bool:
 
 
 _SIMPLE: Final[Mapping[Any, Check]] = {
+    Any: _is_json,
     str: _is_text,
     int: _is_integer,
     float: _is_number,

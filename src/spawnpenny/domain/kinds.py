@@ -3,21 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from spawnpenny.domain.forms import FormField
+from spawnpenny.domain.names import OWN_NAME, check_spawn_name, is_own_cluster_name, own_cluster_name
+from spawnpenny.domain.spawn_status import SpawnStatus
 from spawnpenny.domain.spawns import KIND_NAME, USER, Key
+from spawnpenny.domain.users import User
+from spawnpenny.errors import InvalidNameError
+
+Form = Callable[[User], Sequence[FormField]]
+Details = Callable[[SpawnStatus, Sequence[dict[str, Any]]], Mapping[str, Any]]
+"""A function that returns the ``details`` of a spawn in answers, from its status and its pods."""
 
 _PLURAL: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,28}[a-z0-9])?", re.ASCII)
 _MAX_TITLE: Final = 40
+_NAME_FIELD: Final = re.compile(r"[a-z]{1,20}", re.ASCII)
+FORM: Final = "form"
+"""The segment of paths that stands for the form, so that no spawn can have this name."""
 _RESERVED_NAMES: Final = frozenset({USER, "record", "request", "status", "replica", "order", "every"})
 """Values of the label ``spawnpenny.io/kind`` of objects that belong to no spawn of a plugin."""
 _RESERVED_PLURALS: Final = frozenset(
     {USER, "users", "events", "form", "whoami", "pipelines", "plugins", "routes", "kinds", "spawns", "metrics"}
 )
 """Segments of paths of the HTTP API that stand where a plural would."""
+
+
+_RESERVED_FIELDS: Final = frozenset(
+    {
+        "user",
+        "kind",
+        "start",
+        "spawn",
+        "phase",
+        "url",
+        "reason",
+        "steps",
+        "progress",
+        "by",
+        "client",
+        "options",
+        "scale",
+    }
+    | {"workers", "resources", "details", "grace", "deadline"}
+)
+"""Members of answers, and parts of paths, beside the name of a spawn."""
 
 
 class OptionSource(StrEnum):
@@ -44,6 +77,14 @@ class Kind:
         options: The hooks that describe the options of a request: ``form`` for ``spawnpenny_form``, ``cluster`` for
             ``spawnpenny_cluster_options`` and ``spawnpenny_worker_groups``, ``steps`` if only ``Step.check`` does.
         lab_token: Whether it gets a lab token, with which its programs call the service as their user.
+        from_labs: Whether labs may start, scale and stop it with their lab tokens.
+        form: A function that returns the fields of the kind's own form for a user: pure, and fast. They come after
+            those of ``spawnpenny_form``, if ``options`` is ``form``. A request has no other options then.
+        details: A function that returns further members of answers, as JSON, from the status of a spawn and its pods:
+            pure, and fast. What it raises is logged, and the answer has no details.
+        name_field: The member of answers and the part of paths that has the name of a spawn.
+        unique_names: Whether names are unique among all users, as proxies need that route by them. A name that a user
+            chooses gets a hash at its end then; paths may have it without.
 
     """
 
@@ -57,6 +98,51 @@ class Kind:
     minimum: int = 0
     options: OptionSource = OptionSource.STEPS
     lab_token: bool = False
+    from_labs: bool = True
+    form: Form | None = None
+    details: Details | None = None
+    name_field: str = "name"
+    unique_names: bool = False
+
+    def check_name(self, name: str) -> str:
+        """Return the name of a spawn in a path, if it may be one.
+
+        Raises:
+            InvalidNameError: It is not valid.
+
+        """
+        if name == FORM:
+            raise InvalidNameError(f"The {self.name_field} may not be {FORM!r}.", field=self.name_field)
+        return check_spawn_name(name, self.name_field, unique=self.unique_names)
+
+    def unique_name(self, username: str, name: str) -> str:
+        """Return the full name of a spawn that its user calls by a name.
+
+        Raises:
+            InvalidNameError: Names of this kind are unique among all users, and users cannot choose this one.
+
+        """
+        full = self.full_name(username, name)
+        if self.unique_names and full == name and own_cluster_name(username, name.rpartition("-")[0]) != name:
+            raise InvalidNameError(f"The {self.name_field} has to be {OWN_NAME}.", field=self.name_field)
+        return full
+
+    def full_name(self, username: str, name: str) -> str:
+        """Return the full name if a user can have chosen a name; else the name itself, as it may be a full one."""
+        chosen = self.unique_names and is_own_cluster_name(name)
+        if not chosen or own_cluster_name(username, name.rpartition("-")[0]) == name:
+            return name
+        return own_cluster_name(username, name)
+
+    @property
+    def has_form(self) -> bool:
+        """True if a form describes all options of a request."""
+        return self.options is OptionSource.FORM or self.form is not None
+
+    @property
+    def not_found(self) -> str:
+        """The code of the error that there is no such spawn."""
+        return f"{self.name}_not_found"
 
     @property
     def indefinite(self) -> str:
@@ -127,5 +213,7 @@ def _faults(kind: Kind) -> Iterator[str]:
         yield f"has the plural {kind.plural!r}, which spawnpenny uses itself."
     if not kind.title.strip() or len(kind.title) > _MAX_TITLE or not kind.title.isprintable():
         yield f"has the title {kind.title[:63]!r}: write one to {_MAX_TITLE} printable characters."
+    if not _NAME_FIELD.fullmatch(kind.name_field) or kind.name_field in _RESERVED_FIELDS:
+        yield f"has the name field {kind.name_field[:63]!r}: write up to 20 lower case letters, not used otherwise."
     if kind.minimum < 0 or (kind.minimum and not kind.scales):
         yield f"has the minimum {kind.minimum}: only a kind that scales has one, and none is negative."

@@ -28,6 +28,10 @@ _UNSAFE: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
 HASH_LENGTH: Final = 8
 MAX_OWN_CLUSTER: Final = MAX_SLUG - len("-") - HASH_LENGTH
 """The length of the name that a user gives to a cluster: the rest of the slug is a hash, unique among all users."""
+OWN_NAME: Final = (
+    f"1 to {MAX_OWN_CLUSTER} lower-case letters, digits and single hyphens, a letter first and no hyphen last"
+)
+"""The rule for a name that ``own_cluster_name`` makes unique, as the rest of a sentence."""
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cf", "Zl", "Zp"})
 
 INVISIBLE: Final = (
@@ -78,6 +82,11 @@ def check_lab(name: str) -> str:
 def check_cluster(name: str) -> str:
     """Return the Dask cluster's name if it may be one, as ``check_username`` does."""
     return _check(name, "cluster", MAX_CLUSTER)
+
+
+def check_spawn_name(name: str, field: str, *, unique: bool = False) -> str:
+    """Return the name of a spawn if it may be one, as ``check_username`` does; ``unique``: among all users."""
+    return _check(name, field, MAX_CLUSTER if unique else MAX_LAB)
 
 
 def cluster_name(username: str, start: str) -> str:

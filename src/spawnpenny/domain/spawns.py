@@ -126,6 +126,7 @@ class SpawnRequest:
     """A caller's request for a spawn. ``start`` is the caller's own random id of it; ``timeout`` is in seconds.
 
     ``caller`` is the lab that sent it, if a lab did. ``client`` names the program that sent it, such as a Hub.
+    ``scale`` is the one to begin with, of a kind with workers.
     """
 
     start: str
@@ -135,6 +136,7 @@ class SpawnRequest:
     tls: Tls | None = field(default=None, repr=False)
     caller: Caller | None = None
     client: str = ""
+    scale: Scale = field(default_factory=Scale)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import structlog
 from spawnpenny.auth.identity import Authenticator
 from spawnpenny.domain.cluster_options import ClusterOption
 from spawnpenny.domain.forms import FormField
-from spawnpenny.domain.kinds import Kinds
+from spawnpenny.domain.kinds import Kinds, OptionSource
 from spawnpenny.domain.users import User
 from spawnpenny.domain.worker_groups import WorkerGroup
 from spawnpenny.errors import PluginError
@@ -24,6 +24,7 @@ from spawnpenny.pipeline.validation import check_kinds, check_name
 from spawnpenny.plugin import built_in
 from spawnpenny.plugin.hook_results import call_hook, check_default, check_fields, check_items
 from spawnpenny.plugin.info import PluginInfo, plugin_infos
+from spawnpenny.plugin.kind_form import own_fields
 from spawnpenny.plugin.kind_registry import HOOK, kinds_of
 from spawnpenny.plugin.plugin_files import PluginFiles
 from spawnpenny.plugin.registration import (
@@ -79,6 +80,8 @@ class Plugins:
         self._settings = settings
         somebody = User("somebody", settings.users.uid, settings.users.gid)
         self.form(somebody)
+        for kind in self._kinds.of_plugins:
+            self.form_of(kind.name, somebody)
         self.cluster_options(somebody)
         self.worker_groups()
         self._refuse_unread(settings)
@@ -142,6 +145,20 @@ class Plugins:
             form[name] = tuple(check_items(name, "spawnpenny_form", result, FormField))
             check_fields(form, name)
         return tuple(field for fields in form.values() for field in fields)
+
+    def form_of(self, kind: str, user: User) -> tuple[FormField, ...]:
+        """Return the fields of the form for spawns of a kind: those of ``form``, if the kind uses it, and its own.
+
+        Raises:
+            PluginError: A plugin returns something else or wrong fields.
+
+        """
+        declared = self._kinds.get(kind)
+        if declared is None:  # the form of labs can be read without their plugin
+            return self.form(user)
+        shared = self.form(user) if declared.options is OptionSource.FORM else ()
+        plugin = next(plugin for plugin, kinds in self.declared_kinds.items() if kind in kinds)
+        return (*shared, *own_fields(declared, plugin, user, shared))
 
     def cluster_options(self, user: User) -> tuple[ClusterOption, ...]:
         """Return the options that a user has for a Dask cluster, of all plugins by their names.

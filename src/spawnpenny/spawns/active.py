@@ -95,6 +95,13 @@ class ActiveSpawn:
         self.bell.ring()
         return event
 
+    def scrubbed(self, text: str, *, username: str) -> str:
+        """Return a text without the caller's secrets. The username is no secret, though Hubs send it as a variable."""
+        secrets = frozenset(self.record.hidden) - {username}
+        if self.scrubber.secrets != secrets:
+            self.scrubber = Scrubber(secrets)
+        return self.scrubber(text)
+
     def take_the_place_of(self, existing: ActiveSpawn) -> None:
         """Cancel another run and replace it. One that has started no step has made nothing."""
         self.previous = existing

@@ -74,6 +74,7 @@ def draft(
         started_as_user=identity.username == user_state.username,
         requested_at=now,
         deadline=now + _seconds_to_start(service_context, request),
+        scale=request.scale,
         log=EventLog(user_state.record.generation),
     )
     return SpawnContext(service_context, user_state, ActiveSpawn(record))
@@ -88,8 +89,8 @@ def choose(context: SpawnContext) -> None:
     """
     record, user, plugins = context.run.record, context.user_state.record.user, context.service_context.plugins
     kind = plugins.kinds[record.key.kind]
-    if kind.options is OptionSource.FORM:
-        check_options(plugins.form(user), record.request.options)
+    if kind.has_form:
+        check_options(plugins.form_of(kind.name, user), record.request.options)
     if kind.lab_token:
         env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
         record.request = replace(record.request, env=env)

@@ -9,7 +9,6 @@ from spawnpenny.domain.events import About, EventType, Severity
 from spawnpenny.domain.spawns import StepProgress, StepState
 from spawnpenny.kubernetes.interface import Manifest
 from spawnpenny.kubernetes.pods import status as pod_status
-from spawnpenny.spawns.scrub import Scrubber
 from spawnpenny.spawns.spawn_context import SpawnContext
 
 
@@ -58,9 +57,5 @@ class Reporter:
         self.emit(EventType.STEP, f"{name}: {state}{took}", step=name, state=state, seconds=seconds, severity=severity)
 
     def scrub(self, text: str) -> str:
-        """Remove the caller's secrets from a text. The username is no secret, though Hubs send it as a variable."""
-        run = self.context.run
-        secrets = frozenset(run.record.hidden) - {self.context.user_state.username}
-        if run.scrubber.secrets != secrets:
-            run.scrubber = Scrubber(secrets)
-        return run.scrubber(text)
+        """Remove the caller's secrets from a text."""
+        return self.context.run.scrubbed(text, username=self.context.user_state.username)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spawnpenny.advice import advice
 from spawnpenny.errors import InvalidRequestError, SpawnpennyError
 
 
@@ -29,6 +30,23 @@ class LabNotFoundError(SpawnpennyError):
 
     def __init__(self, username: str, lab: str) -> None:
         super().__init__(f"{username} has no lab {lab!r}.", user=username, lab=lab)
+
+
+class SpawnNotFoundError(SpawnpennyError):
+    """There is no such spawn. If its kind is known, the code is that of the kind, such as ``ray_not_found``."""
+
+    code = "spawn_not_found"
+    status = 404
+    title = "There is no such spawn"
+
+    def __init__(self, username: str, name: str, title: str = "spawn", *, field: str = "name", kind: str = "") -> None:
+        super().__init__(
+            f"{username} has no {title} {name!r}.",
+            advice=advice(SpawnNotFoundError.code),
+            **{"user": username, field: name},
+        )
+        if kind:
+            self.code, self.title = f"{kind}_not_found", f"There is no such {title}"
 
 
 class UserNotFoundError(SpawnpennyError):

@@ -12,7 +12,9 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from marshmallow import ValidationError
 
-from spawnpenny.domain.names import check_cluster, check_lab, check_username
+from spawnpenny.domain.kinds import Kind
+from spawnpenny.domain.names import check_cluster, check_lab, check_spawn_name, check_username
+from spawnpenny.domain.spawns import KIND_NAME, USER, Key
 from spawnpenny.domain.suggestions import MOST_NAMED, shortened
 from spawnpenny.domain.untrusted_json import UntrustedJsonError, parse_json
 from spawnpenny.errors import InvalidNameError, InvalidRequestError
@@ -48,6 +50,29 @@ def lab_of(request: web.Request) -> str:
 
     """
     return check_lab(_segment(request, "lab", "lab"))
+
+
+def name_of(request: web.Request, kind: Kind) -> str:
+    """Return the name of the spawn of the path.
+
+    Raises:
+        InvalidNameError: The name is not valid.
+
+    """
+    return kind.check_name(_segment(request, kind.name_field, kind.name_field))
+
+
+def key_of(request: web.Request) -> Key:
+    """Return the key of the spawn of a path with its kind and its name. Any kind may be in it, loaded or not.
+
+    Raises:
+        InvalidNameError: The kind or the name is not valid.
+
+    """
+    kind = _segment(request, "kind", "kind")
+    if not KIND_NAME.fullmatch(kind) or kind == USER:
+        raise InvalidNameError("The kind is not the name of a kind of spawns.", field="kind")
+    return Key(kind, check_spawn_name(_segment(request, "name", "name"), "name"))
 
 
 def cluster_of(request: web.Request) -> str:

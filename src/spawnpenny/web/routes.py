@@ -1,4 +1,4 @@
-"""All routes of labs, users and the service itself."""
+"""All routes of labs, users, the kinds and the service itself."""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ def spawnpenny_kinds() -> list[Kind]:
             follows_pods=True,
             minimum=1,
             options=OptionSource.CLUSTER,
+            name_field="cluster",
+            unique_names=True,
         )
     ]
 

@@ -113,7 +113,7 @@ class PodStep(Step):
 
 @hookimpl
 def spawnpenny_kinds() -> list[Kind]:
-    return [Kind("lab", "labs", "lab", options=OptionSource.FORM, lab_token=True)]
+    return [Kind("lab", "labs", "lab", options=OptionSource.FORM, lab_token=True, name_field="lab", from_labs=False)]
 
 
 @hookimpl

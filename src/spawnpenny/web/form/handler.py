@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -10,13 +11,14 @@ from aiohttp import web
 from marshmallow import fields
 
 from spawnpenny.auth.users import resolve_user
+from spawnpenny.domain.kinds import OptionSource
 from spawnpenny.domain.names import DEFAULT_LAB, MAX_LAB, NAME_PATTERN, check_lab
 from spawnpenny.domain.spawns import Key
 from spawnpenny.spawns.form_fit import unfitting
 from spawnpenny.web.app_keys import SERVICE
-from spawnpenny.web.form.json_schema import form_schema
+from spawnpenny.web.form.json_schema import form_schema, options_schema
 from spawnpenny.web.form.page import form_page
-from spawnpenny.web.labs import LAB
+from spawnpenny.web.lab_kind import LAB
 from spawnpenny.web.middleware import authorize
 from spawnpenny.web.request_context import identity_of
 from spawnpenny.web.request_parsing import query_of, username_of
@@ -80,28 +82,38 @@ class FormQuerySchema(QuerySchema[FormQuery]):
 async def get_form(request: web.Request) -> web.Response:
     username = username_of(request)
     query = query_of(request, FormQuerySchema())
-    key = Key(LAB, check_lab(query.lab))
-    service = request.app[SERVICE]
-    user_state = service.spawns.user_state(username)
-    user = resolve_user(
-        username, identity_of(request), user_state.known if user_state else None, service.settings.users
-    )
-    form = service.plugins.form(user)
-    kind = _preferred(request.headers.getall("Accept", []))
-    short = await unfitting(service.service_context, user_state, user, key, form)
-    page = kind == HTML
-    text = form_page(form, _chosen(query, user_state, key), short) if page else json.dumps(form_schema(form, short))
-    return web.Response(text=text, content_type=kind, headers={"Vary": "Accept"})
+    return await answer_form(request, username, Key(LAB, check_lab(query.lab)), query.options)
 
 
 ROUTES: Final = (get_form,)
 
 
-def _chosen(query: FormQuery, user_state: UserState | None, key: Key) -> dict[str, Any]:
-    """Return the preselected options: the caller's, else those with which the lab was last started."""
-    if query.options is not None or user_state is None:
-        return query.options or {}
-    run = user_state.runs.get(key)
+async def answer_form(request: web.Request, username: str, key: Key, options: Mapping[str, Any] | None) -> web.Response:
+    """Answer with the form for a spawn, in the media type that the caller prefers.
+
+    ``options`` are preselected; None: those with which the spawn was last started.
+    """
+    service = request.app[SERVICE]
+    user_state = service.spawns.user_state(username)
+    user = resolve_user(
+        username, identity_of(request), user_state.known if user_state else None, service.settings.users
+    )
+    accepted = _preferred(request.headers.getall("Accept", []))
+    declared = service.plugins.kinds.get(key.kind)
+    if declared is not None and not declared.has_form:
+        offered = service.plugins.cluster_options(user) if declared.options is OptionSource.CLUSTER else None
+        text = "" if accepted == HTML else json.dumps(options_schema(offered))
+        return web.Response(text=text, content_type=accepted, headers={"Vary": "Accept"})
+    form = service.plugins.form_of(key.kind, user)
+    short = await unfitting(service.service_context, user_state, user, key, form)
+    chosen = options if options is not None else _last_options(user_state, key)
+    text = form_page(form, chosen, short) if accepted == HTML else json.dumps(form_schema(form, short))
+    return web.Response(text=text, content_type=accepted, headers={"Vary": "Accept"})
+
+
+def _last_options(user_state: UserState | None, key: Key) -> Mapping[str, Any]:
+    """Return the options with which a spawn was last started."""
+    run = user_state.runs.get(key) if user_state is not None else None
     return run.record.request.options if run is not None else {}
 
 

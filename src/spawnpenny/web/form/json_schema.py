@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from spawnpenny.domain.availability import Path, Shortage
+from spawnpenny.domain.cluster_options import ClusterOption, OptionType
 from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormChoice, FormField, FreeText
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_TYPES: Final[Mapping[OptionType, str]] = {
+    OptionType.STRING: "string",
+    OptionType.BOOL: "boolean",
+    OptionType.INT: "integer",
+    OptionType.FLOAT: "number",
+    OptionType.MAPPING: "object",
+}
 
 
 def form_schema(form: Sequence[FormField], short: Mapping[Path, Shortage] | None = None) -> dict[str, Any]:
@@ -24,6 +33,24 @@ def form_schema(form: Sequence[FormField], short: Mapping[Path, Shortage] | None
         "type": "object",
         "unevaluatedProperties": False,
     }
+
+
+def options_schema(offered: Sequence[ClusterOption] | None) -> dict[str, Any]:
+    """Return the schema of ``options`` that no form describes; None: only the steps of the kind check them."""
+    schema = {"$schema": _DIALECT, "title": "options", "type": "object"}
+    if offered is None:
+        return schema
+    return {**schema, "properties": {option.name: _option(option) for option in offered}, "additionalProperties": False}
+
+
+def _option(option: ClusterOption) -> dict[str, Any]:
+    described = _described(option.label or option.name, option.description)
+    default = {} if option.secret else {"default": option.default}
+    if option.type is OptionType.SELECT:
+        return {**described, "enum": list(option.choices), **default}
+    bounds = {"minimum": option.minimum, "maximum": option.maximum}
+    known = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {**described, "type": _TYPES[option.type], **known, **default}
 
 
 def _object(fields: Sequence[FormField], short: Mapping[Path, Shortage], path: Path) -> dict[str, Any]:

@@ -94,6 +94,8 @@ STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:s
 STOP_CLUSTER: Final = Access(STOP.any, STOP.own | {"lab:self"})
 SCALE_CLUSTER: Final = Access(SPAWN.any, SPAWN.own | {"lab:self"})
 GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
+START_FROM_LABS: Final = Access(SPAWN.any, SPAWN.own | {"lab:self"})
+STOP_FROM_LABS: Final = Access(STOP.any, STOP.own | {"lab:self"})
 ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))

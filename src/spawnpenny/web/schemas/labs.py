@@ -1,26 +1,18 @@
-"""Requests about labs: the body and the query of a start, the query of a stop."""
+"""Requests about labs: what they have beside requests about spawns of any kind."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
-from spawnpenny.domain.spawns import MAX_CLIENT, MAX_ENV_BYTES, SpawnRequest, Tls
-from spawnpenny.web.schemas.fields import (
-    MAX_WAIT,
-    EnvField,
-    OptionsField,
-    QuerySecondsField,
-    SecondsField,
-    purge_field,
-    start_field,
-)
-from spawnpenny.web.schemas.incoming import BodySchema, IncomingSchema, QuerySchema, field_messages, json_bytes
+from spawnpenny.domain.spawns import MAX_ENV_BYTES, Tls
+from spawnpenny.web.schemas.fields import purge_field
+from spawnpenny.web.schemas.incoming import IncomingSchema, field_messages, json_bytes
 from spawnpenny.web.schemas.pem import CERTIFICATE, PRIVATE_KEY, PemField
+from spawnpenny.web.schemas.spawns import SpawnBody, StopQuerySchema
 
-_CLIENT: Final = f"a name of 1 to {MAX_CLIENT} printable characters"
 _TLS: Final = "an object with key, cert and ca"
 
 
@@ -38,53 +30,21 @@ class TlsSchema(IncomingSchema[Tls]):
     ca = _pem(CERTIFICATE, "the certificates of the authorities that the lab trusts, in PEM", many=True)
 
 
-def _printable(text: str) -> None:
-    if not text.isprintable():
-        raise ValidationError(f"has to be {_CLIENT}.")
-
-
-class LabBody(BodySchema[SpawnRequest]):
+class LabBody(SpawnBody):
     """The body of a request to start a lab."""
 
-    model: ClassVar[type] = SpawnRequest
     example: ClassVar[dict[str, Any]] = {
         "start": "9f1c2ab7",
         "options": {"size": "small", "image": "default"},
         "env": {"JUPYTER_TOKEN": "a secret of your own"},
         "timeout_s": 300,
     }
-    start = start_field(required=True)
-    options = OptionsField(metadata={"type": "object", "description": "The user's choices, such as size and image."})
-    env = EnvField(
-        metadata={
-            "type": "object",
-            "additionalProperties": {"type": "string"},
-            "writeOnly": True,
-            "description": "The environment variables of the lab. No answer contains them.",
-        }
-    )
     tls = fields.Nested(
         TlsSchema,
         error_messages=field_messages(_TLS),
         metadata={
             "writeOnly": True,
             "description": "The key and the certificates for TLS, in PEM. No answer contains them.",
-        },
-    )
-    timeout = SecondsField(
-        10,
-        86_400,
-        data_key="timeout_s",
-        metadata={
-            "description": "How many seconds the caller waits. The service gives up 5 seconds earlier, to say why."
-        },
-    )
-    client = fields.String(
-        validate=[validate.Length(1, MAX_CLIENT), _printable],
-        error_messages=field_messages(_CLIENT),
-        metadata={
-            "description": "The name of the caller's program, if several programs use one token: a Hub sends its URL. "
-            "Only the same program can replace this start."
         },
     )
 
@@ -95,34 +55,5 @@ class LabBody(BodySchema[SpawnRequest]):
             raise ValidationError(f"is larger than {MAX_ENV_BYTES} bytes of JSON, together with env.", "tls")
 
 
-@dataclass(frozen=True, slots=True)
-class StartQuery:
-    replace: bool = False
-
-
-class StartQuerySchema(QuerySchema[StartQuery]):
-    model: ClassVar[type] = StartQuery
-    replace = fields.Boolean(
-        truthy={"true"},
-        falsy={"false"},
-        error_messages=field_messages("true or false"),
-        metadata={
-            "description": "First stop another start of this lab, if the same caller made it, instead of refusing."
-        },
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class StopQuery:
-    wait: float = 0
-    start: str | None = None
-    purge: str | None = None
-
-
-class StopQuerySchema(QuerySchema[StopQuery]):
-    model: ClassVar[type] = StopQuery
-    wait = QuerySecondsField(
-        0, MAX_WAIT, metadata={"description": "Answer when the lab is gone, or after this many seconds."}
-    )
-    start = start_field(required=False)
+class StopLabQuerySchema(StopQuerySchema):
     purge = purge_field("also delete the volume claim that only this lab uses")

@@ -36,7 +36,7 @@ class EventsQuerySchema(QuerySchema[EventsQuery]):
         truthy={"true"},
         falsy={"false"},
         error_messages=field_messages("true or false"),
-        metadata={"description": "With true, the stream continues while the lab or cluster runs."},
+        metadata={"description": "With true, the stream continues while it runs."},
     )
 
 

@@ -44,7 +44,7 @@ class StepView(Schema):
 
 
 class SpawnView(Schema):
-    """The fields shared by labs and Dask clusters."""
+    """The fields that spawns of all kinds have."""
 
     user = fields.String(required=True)
     spawn = fields.String(required=True, metadata=described("The id of the spawn in the logs."))

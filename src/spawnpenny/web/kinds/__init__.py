@@ -1,0 +1,1 @@
+"""The generic REST API of the kinds that plugins declare."""

@@ -1,0 +1,229 @@
+"""The generic REST of a kind that a site's plugin declares, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from spawnpenny.api import pod_is_ready
+from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.web_server import token_settings
+from tests.kit.farm import FarmPlugin
+from tests.web.conftest import SCOPES
+
+FARMS = "/v1/users/ada/farms"
+FARM = f"{FARMS}/f1"
+START = {"start": "s1", "options": {"engine": "fast"}, "scale": {"count": 2}}
+
+
+@pytest.fixture
+def farms(site):
+    """Have a site whose plugin brings render farms, with a budget of 4 CPU."""
+    site.plugins = {"farm": FarmPlugin}
+    site.data["plugins"]["farm"] = {}
+    site.data["plugins"]["quota"] = {"cpu": 4}
+    return site
+
+
+async def answered(response, status=200):
+    assert response.status == status, await response.text()
+    return await response.json()
+
+
+async def ended(client, path=FARM, **query):
+    """Follow a spawn until it runs, has failed or is gone; return the text of its events."""
+    async with asyncio.timeout(PATIENCE), client.get(f"{path}/events", params=query) as response:
+        assert response.content_type == "text/event-stream"
+        return await response.text()
+
+
+async def until_ready(service, site, count):
+    """Wait until so many pods of the user are ready."""
+    pods = service.service_context.pods
+    async with asyncio.timeout(PATIENCE):
+        with pods.subscribe() as changes:
+            while sum(map(pod_is_ready, pods.within(site.namespace()))) != count:
+                await anext(changes)
+
+
+async def running(client, path=FARM, body=START):
+    await answered(await client.put(path, json=body), 202)
+    await ended(client, path)
+    return await answered(await client.get(path))
+
+
+async def test_a_kind_is_started_read_scaled_listed_and_stopped(farms, caller):
+    ada = await caller("ada")
+    response = await ada.put(FARM, json=START)
+    started = await answered(response, 202)
+    assert response.headers["Location"] == FARM
+    assert (started["name"], started["kind"], started["start"], started["scale"]["count"]) == ("f1", "farm", "s1", 2)
+    assert "farm.master: done" in await ended(ada)
+    found = await answered(await ada.get(FARM))
+    assert (found["phase"], found["options"], found["url"][:7]) == ("running", {"engine": "fast"}, "http://"), found
+    assert found["resources"] == {"cpu": "3", "memory": "3Gi"}
+    assert (await answered(await ada.put(FARM, json={"start": "s1"})))["spawn"] == found["spawn"]
+
+    scaled = await answered(await ada.post(f"{FARM}/scale", json={"count": 9}))
+    assert (scaled["ok"], scaled["scale"]["count"]) == (False, 3)
+    assert "It scales to 3 instead." in scaled["msg"]
+    assert (await answered(await ada.post(f"{FARM}/scale", json={"count": 1})))["ok"]
+
+    listed = await answered(await ada.get(FARMS))
+    assert [farm["name"] for farm in listed["farms"]] == ["f1"]
+    assert await answered(await ada.get(FARMS, params={"status": "failed"})) == {"farms": []}
+    everybody = await answered(await (await caller("reader")).get("/v1/farms", params={"limit": "1"}))
+    assert ([farm["user"] for farm in everybody["farms"]], everybody["next"], everybody["unknown"]) == (
+        ["ada"],
+        None,
+        [],
+    )
+
+    assert (await ada.delete(FARM, params={"start": "another"})).status == 204
+    assert (await ada.delete(FARM, params={"wait": "60"})).status == 204
+    gone = await answered(await ada.get(FARM), 404)
+    assert (gone["code"], gone["title"]) == ("farm_not_found", "There is no such render farm")
+    assert (gone["detail"], gone["name"]) == ("ada has no render farm 'f1'.", "f1")
+    assert gone["advice"]
+
+
+async def test_an_answer_has_the_workers_and_the_details_of_the_plugin(farms, server, caller):
+    ada = await caller("ada")
+    await running(ada)
+    await until_ready(server.service, farms, 3)
+    found = await answered(await ada.get(FARM))
+    assert found["workers"] == {"running": 2, "pending": 0}
+    assert found["details"] == {"ready": 3, "note": "ada renders with 3 pods"}
+    assert (found["waiting_for"], found["lab"], found["by"]) == (None, None, "token:ada")
+
+
+async def test_faulty_details_cost_the_answer_nothing_else(farms, caller, logged):
+    hub, ada = await caller("hub"), await caller("ada")
+    await hub.put("/v1/users/ada", json={"uid": 1234, "groups": [{"name": "admins", "id": 5}]})
+    found = await running(ada, body={"start": "s1", "options": {"engine": "test"}})
+    assert (found["phase"], found["details"]) == ("running", {})
+
+
+async def test_what_does_not_fit_is_refused_with_the_numbers(farms, caller):
+    refused = await answered(await (await caller("ada")).put(FARM, json={**START, "scale": {"count": 9}}), 403)
+    assert (refused["code"], refused["resource"], refused["limit"]) == ("quota_exceeded", "cpu", "4")
+
+
+async def test_a_failed_start_is_undone_with_the_advice_of_the_plugin(farms, caller):
+    ada = await caller("ada")
+    found = await running(ada, body={**START, "options": {"engine": "broken"}})
+    assert (found["phase"], found["reason"]["message"]) == ("failed", "The engine has no licence.")
+    assert found["reason"]["advice"] == "Choose the other engine."
+    assert found["resources"] == {"cpu": "0", "memory": "0"}
+    assert "Pod" not in {name.partition("/")[0] for name in await farms.objects()}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "field"),
+    [
+        ({}, 422, "request_invalid", "start"),
+        ({"start": "s", "options": {"engine": "steam"}}, 422, "option_unknown", "options.engine"),
+        ({"start": "s", "options": {"engines": "fast"}}, 422, "option_unknown", "options.engines"),
+        ({"start": "s", "options": {"engine": "test"}}, 422, "option_unknown", "options.engine"),  # for administrators
+        ({"start": "s", "scale": 2}, 422, "request_invalid", "scale"),
+        ({"start": "s", "scale": {"count": -1}}, 422, "request_invalid", "scale.count"),
+        ({"start": "s", "scale": {"count": 1, "adaptive": True}}, 422, "request_invalid", "scale.adaptive"),
+        ({"start": "s", "tls": {}}, 422, "request_invalid", "tls"),
+    ],
+)
+async def test_a_wrong_start_is_refused_with_the_field(farms, caller, body, status, code, field):
+    refused = await answered(await (await caller("ada")).put(FARM, json=body), status)
+    assert (refused["code"], [error["field"] for error in refused["errors"]]) == (code, [field])
+
+
+@pytest.mark.parametrize("name", ["form", ".", "a%2Fb", "%00", "x" * 64])
+async def test_a_name_that_no_spawn_can_have_is_refused(farms, caller, name):
+    refused = await answered(await (await caller("ada")).put(f"{FARMS}/{name}", json=START), 422)
+    assert refused["code"] == "name_invalid"
+
+
+async def test_the_form_of_a_kind_is_its_own(farms, caller):
+    ada = await caller("ada")
+    schema = await answered(await ada.get(f"{FARMS}/form"))
+    assert [choice["const"] for choice in schema["properties"]["engine"]["oneOf"]] == ["fast", "broken"]
+    assert "size" not in schema["properties"]
+    page = await ada.get(f"{FARMS}/form", headers={"Accept": "text/html"})
+    assert ('name="engine"' in await page.text(), page.content_type) == (True, "text/html")
+    labs = await answered(await ada.get("/v1/users/ada/form"))
+    assert "engine" not in labs["properties"]
+
+
+ALLOWED = {
+    "hub": {"start", "read", "scale", "stop", "list", "list all", "form", "events"},
+    "admin": {"start", "read", "scale", "stop", "list", "list all", "form", "events"},
+    "reader": {"read", "list", "list all", "form", "events"},
+    "spawner": {"start", "scale", "stop", "form"},
+    "deleter": {"stop"},
+    "commissioner": set(),
+    "ada": {"start", "read", "scale", "stop", "list", "form", "events"},
+    "ada-lab": {"start", "read", "scale", "stop", "list", "form", "events"},
+    "ada-reader": {"read", "list", "form", "events"},
+    "bob": set(),
+    "nobody": set(),
+}
+
+
+@pytest.mark.parametrize("who", ALLOWED)
+async def test_a_token_opens_what_its_scopes_say(farms, caller, who):
+    client, opened = await caller(who), set()
+    for name, method, path, body in (
+        ("start", "PUT", FARM, {}),
+        ("read", "GET", FARM, None),
+        ("scale", "POST", f"{FARM}/scale", {}),
+        ("stop", "DELETE", FARM, None),
+        ("list", "GET", FARMS, None),
+        ("list all", "GET", "/v1/farms", None),
+        ("form", "GET", f"{FARMS}/form", None),
+        ("events", "GET", f"{FARM}/events", None),
+    ):
+        response = await client.request(method, path, json=body)
+        if response.status != 403:
+            opened.add(name)
+    assert opened == ALLOWED[who]
+
+
+async def test_the_audit_log_has_starts_scales_and_stops(farms, caller, logged):
+    ada = await caller("ada")
+    await running(ada)
+    await ada.post(f"{FARM}/scale", json={"count": 1})
+    await ada.delete(FARM, params={"wait": "60"})
+    lines = [line for line in logged() if line["logger"] == "spawnpenny.audit"]
+    assert [(line["event"], line["name"], line["who"]) for line in lines] == [
+        (f"farm.{verb}", "f1", "token:ada") for verb in ("start", "scale", "stop")
+    ]
+
+
+async def test_the_starts_of_a_user_are_limited_over_all_kinds(farms, serving):
+    farms.data["limits"] = {"starts": 1}
+    async with serving(farms) as server, server.client("ada") as ada:
+        await answered(await ada.put(FARM, json=START), 202)
+        await answered(await ada.put(FARM, json=START))  # the same start
+        refused = await answered(await ada.put(f"{FARMS}/f2", json={**START, "start": "s2"}), 429)
+        assert refused["code"] == "too_many_requests"
+
+
+async def test_the_quick_part_on_both_clusters(both, serving):
+    async with serving(both) as server, server.client("ada") as ada:
+        found = await running(ada)
+        assert found["phase"] == "running", found
+        assert (await answered(await ada.post(f"{FARM}/scale", json={"count": 1})))["ok"]
+    async with serving(both) as server, server.client("ada") as ada:  # the service starts anew
+        found = await answered(await ada.get(FARM))
+        assert (found["phase"], found["scale"]["count"]) == ("running", 1)
+        assert (await ada.delete(FARM, params={"wait": "60"})).status == 204
+        assert await both.objects("Pod") == {}
+
+
+@pytest.fixture(params=["embedded", "kube"])
+def both(request):
+    site = request.getfixturevalue(f"{request.param}_site")
+    site.plugins = {"farm": FarmPlugin}
+    site.data["plugins"]["farm"] = {}
+    site.data["tokens"] = token_settings(SCOPES)
+    return site
