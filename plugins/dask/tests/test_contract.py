@@ -13,7 +13,7 @@ ALLOWED = {"dask.workers": ("used:get pods", "used:get secrets")}
 
 
 @pytest.mark.parametrize("step", ["dask.credentials", "dask.scheduler", "dask.workers"])
-async def test_it_keeps_the_contract(store_cluster, step):
+async def test_it_keeps_the_contract(contract_cluster, step):
     plugins = {"namespace": {}, "quota": {}, "user": {}, "dask": {"image": "dask"}}
     contract = StepContract(
         step=step,
@@ -24,4 +24,4 @@ async def test_it_keeps_the_contract(store_cluster, step):
         beside=BESIDE.get(step, ()),
         allowed=ALLOWED.get(step, ()),
     )
-    await contract.check(store_cluster)
+    await contract.check(contract_cluster)

@@ -111,11 +111,22 @@ async def store_cluster(tmp_path: Path) -> AsyncIterator[StoreCluster]:
         yield cluster
 
 
+@async_fixture
+async def kube_contract_cluster(kubernetes_cluster: KubernetesCluster, hollow_node: HollowNode) -> KubernetesCluster:
+    """Connect to the API server, with a node on which the pods of spawns run until they are deleted."""
+    from spawnpenny.domain.labels import SPAWN  # noqa: PLC0415 - see above
+    from spawnpenny.testing.behaviours import Ready  # noqa: PLC0415 - see above
+
+    # By itself, the node ends pods that are not restarted, as those of orders.
+    hollow_node.behave(lambda pod: SPAWN in (pod["metadata"].get("labels") or {}), Ready())
+    return kubernetes_cluster
+
+
 @pytest.fixture(params=["store", "kube"])
 def contract_cluster(request: pytest.FixtureRequest) -> Cluster:
     """Have each of the clusters in turn on which the contract of a step is tried."""
     if request.param == "store":
         store: Cluster = request.getfixturevalue("store_cluster")
         return store
-    kube: Site = request.getfixturevalue("kube_site")
-    return kube.cluster
+    kube: Cluster = request.getfixturevalue("kube_contract_cluster")
+    return kube
