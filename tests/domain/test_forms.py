@@ -10,9 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from spawnpenny.api import Answer, FormChoice, FormField, FreeText, answers, check_form
+from spawnpenny.api import Answer, Checkbox, FormChoice, FormField, FreeText, Number, answers, check_form
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.domain.answers import check_options
+from spawnpenny.domain.availability import Shortage, unavailable
+from spawnpenny.domain.form_answers import combinations, single_changes
 from spawnpenny.domain.forms import MAX_TEXT, every_field
 from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
 from spawnpenny.web.form.json_schema import form_schema
@@ -36,6 +38,10 @@ FORM = (
     ),
     FormField("dataset", "Data set", (FormChoice("none", "None"), FormChoice("hg38", "Human genome"))),
 )
+MINUTES = FormField("minutes", "Minutes", number=Number(60, 15, 480, step=15, unit="minutes"))
+SHARE = FormField("share", "Share", number=Number(0.5, 0, 1, step=None))
+GPU = FormField("gpu", "With a GPU", checkbox=Checkbox())
+TYPED = (MINUTES, SHARE, GPU)
 ONE, BATCH = FormChoice("1", "One"), {"profile": "batch"}
 
 
@@ -50,7 +56,16 @@ def field(name="f", choices=(ONE,), **more):
         ([field(), field("g", (FormChoice("1", "One", fields=(field(),)),))], "two fields are called 'f'"),
         ([field(choices=(FormChoice("1", "", fields=(field("g"), field("g"))),))], "two fields of f.1 are called 'g'"),
         ([field(choices=(ONE, ONE))], "two choices of f have the value '1'"),
-        ([field(choices=())], "the field f has neither choices nor a text"),
+        ([field(choices=())], "the field f has neither choices nor a text, a number or a checkbox"),
+        ([field(checkbox=Checkbox())], "the field f has more than one of: choices or a text, a number, a checkbox"),
+        ([field(choices=(), number=Number(1, 0, 2), checkbox=Checkbox())], "more than one of"),
+        ([field(choices=(), number=Number(3, 0, 2))], "the default 3, which is not from its minimum 0 to its maximum"),
+        ([field(choices=(), number=Number(1, 2, 0))], "the number of f has the default 1"),
+        ([field(choices=(), number=Number(1, 0, 2, step=0))], "the number of f has the step 0"),
+        ([field(choices=(), number=Number(1, 0, 2.5))], "has 2.5 as a bound or default, which is no multiple"),
+        ([field(choices=(), number=Number(20, 10, 30, step=20))], "has 10 as a bound or default, which is no multiple"),
+        ([field(choices=(), number=Number(0, 0, 2**53))], "a bound or default that is not from"),
+        ([field(choices=(), number=Number(float("nan"), 0, 1))], "a bound or default that is not from"),
         ([field("a--b")], "a field cannot be called 'a--b'"),
         ([field("_xsrf")], "a field cannot be called '_xsrf'"),
         ([field("")], "a field cannot be called ''"),
@@ -99,6 +114,61 @@ def test_two_choices_of_one_field_may_have_a_field_of_the_same_name():
 def test_what_is_not_chosen_has_its_default(options, chosen):
     check_options(FORM, options)
     assert answers(FORM, options) == chosen
+
+
+@pytest.mark.parametrize(
+    ("options", "typed"),
+    [
+        ({}, {"minutes": 60, "share": 0.5, "gpu": False}),
+        ({"minutes": 15, "share": 1, "gpu": True}, {"minutes": 15, "share": 1.0, "gpu": True}),
+        ({"minutes": " 480 ", "share": "0.25", "gpu": "True"}, {"minutes": 480, "share": 0.25, "gpu": True}),
+        ({"minutes": 30.0, "share": "0", "gpu": "false"}, {"minutes": 30, "share": 0.0, "gpu": False}),
+    ],
+)
+def test_numbers_and_checkboxes_have_their_types_also_if_they_are_sent_as_texts(options, typed):
+    sent = check_options(TYPED, options)
+    assert (sent, {key: type(value) for key, value in sent.items()}) == (
+        {key: typed[key] for key in options},
+        {key: type(typed[key]) for key in options},
+    )
+    assert {name: answer.value for name, answer in answers(TYPED, options).items()} == typed
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        (
+            "minutes",
+            [0, 14, 20, 495, 15.5, True, None, "", "1e2", "ten", [15], float("nan"), 10**400, "9" * 400],
+            "Minutes has to be a multiple of 15 from 15 to 480 minutes.",
+        ),
+        ("share", [-0.1, 1.1, float("inf"), "nan", "0x1", {}], "Share has to be a number from 0 to 1."),
+        ("gpu", [0, 1, "yes", "on", "", None, []], "With a GPU has to be true or false."),
+    ],
+)
+def test_a_wrong_number_or_checkbox_is_refused_with_what_is_right(name, values, sentence):
+    for value in values:
+        with pytest.raises(InvalidOptionError) as refused:
+            check_options(TYPED, {name: value})
+        assert [(fault["field"], fault["message"]) for fault in refused.value.facts["errors"]] == [
+            (f"options.{name}", sentence)
+        ], value
+
+
+def test_the_answers_that_are_tried_have_bounds_and_both_states():
+    tried = list(combinations(TYPED))
+    assert tried[0] == {"minutes": 60, "share": 0.5, "gpu": False}
+    assert {answers["minutes"] for answers in tried} == {60, 15, 480}
+    assert len(tried) == 3 * 3 * 2
+    changes = list(single_changes((GPU, *FORM)))
+    assert {"gpu": True, "profile": "cpu", "dataset": "none"} in changes
+    assert all(check_options((GPU, *FORM), options) == options for options in changes)
+
+
+def test_a_box_that_cannot_be_checked_is_reported_as_a_choice():
+    short = Shortage("nvidia.com/gpu", "1", "0", "0")
+    found = unavailable((GPU, MINUTES), lambda answers: short if answers.get("gpu") else None)
+    assert found == {("gpu", "true"): short}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +246,9 @@ TEXTS = st.one_of(
 )
 
 
+SORTS = [(Number(2, -4, 8, step=2), None), (Number(0.5, 0, 1, step=None), None), (None, Checkbox(default=True))]
+
+
 @st.composite
 def fields(draw, names, depth=1):
     made = []
@@ -185,6 +258,10 @@ def fields(draw, names, depth=1):
             for value in draw(st.lists(st.sampled_from(VALUES), unique=True, max_size=3))
             for further in [draw(fields([f"{name} of", f"{name} in"], depth - 1)) if depth else ()]
         )
+        if not choices and draw(st.booleans()):
+            number, checkbox = draw(st.sampled_from(SORTS))
+            made.append(FormField(name, name, number=number, checkbox=checkbox))
+            continue
         text = draw(st.booleans()) or not choices
         free = FreeText("T", pattern=draw(st.sampled_from(PATTERNS))) if text else None
         made.append(FormField(name, name, choices, free_text=free))
@@ -201,6 +278,8 @@ def chosen(draw, form):
         elif field.choices and draw(st.booleans()):
             choice = draw(st.sampled_from(field.choices))
             options |= {field.name: choice.value} | draw(chosen(choice.fields))
+        elif field.number is not None or field.checkbox is not None:
+            options |= draw(st.sampled_from([{}, {field.name: 2 if field.number else False}]))
         elif field.default is not None:
             options |= draw(chosen(field.default.fields))
     return options
@@ -212,7 +291,9 @@ def forms_and_options(draw):
     form = draw(fields(NAMES))
     options = draw(chosen(form))
     keys = sorted({key for field in every_field(form) for key in (field.name, field.text_name)} | {"other"})
-    anything = st.sampled_from(VALUES) | TEXTS | st.none() | st.booleans() | st.integers() | st.just([])
+    anything = (
+        st.sampled_from(VALUES) | TEXTS | st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.just([])
+    )
     return form, options | draw(st.dictionaries(st.sampled_from(keys), anything, max_size=1))
 
 
@@ -276,6 +357,8 @@ def test_the_schema_takes_what_is_taken_and_nothing_else(case):
         ({"profile-option-gpu--image": ["r"]}, {}),
         ({"dataset": ["unlisted-choice"], "dataset--unlisted-choice": ["x"]}, {"dataset--unlisted-choice": "x"}),
         ({"empty": []}, {}),
+        ({"gpu": ["false", "true"], "minutes": ["60"]}, {"gpu": "true", "minutes": "60"}),
+        ({"profile": ["a"], "profile-option-a--gpu": ["false"]}, {"profile": "a", "gpu": "false"}),
     ],
 )
 def test_a_submitted_form_stands_for_options(submitted, options):

@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 from jsonschema import Draft202012Validator
 from playwright.async_api import async_playwright
 
-from spawnpenny.api import FormChoice, FormField, FreeText, hookimpl
+from spawnpenny.api import Checkbox, FormChoice, FormField, FreeText, Number, hookimpl
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.clients.http import Client
 from spawnpenny.serving.server import listening
@@ -47,6 +47,10 @@ PROFILES = [
 ]
 
 
+MINUTES = FormField("minutes", "Minutes", (), "At most <b>8 h</b>", number=Number(60, 15, 480, 15, "minutes"))
+GPU = FormField("gpu", "With a GPU", checkbox=Checkbox())
+
+
 def plugin(*fields):
     @hookimpl
     def spawnpenny_form(user):
@@ -65,6 +69,11 @@ async def requesting(serving, site, name="hub", **lab):
 @pytest.fixture
 def profiles(site):
     site.data["plugins"]["lab"] = {"profile_list": PROFILES, "grace": 1}
+
+
+@pytest.fixture
+def hours(site):
+    site.plugins = {"hours": plugin(MINUTES, GPU)}
 
 
 async def page(client, **query):
@@ -240,6 +249,37 @@ async def test_nothing_of_what_a_plugin_says_becomes_markup_that_it_should_not(s
     assert shown.select_one('input[name="z--unlisted-choice"]')["value"] == EVIL
 
 
+async def test_a_start_takes_numbers_and_checkboxes_and_steps_see_them_typed(serving, site):
+    seen = []
+
+    @hookimpl
+    def spawnpenny_pod_patch(spawn):
+        seen.append(dict(spawn.options))
+
+    site.plugins = {"hours": SimpleNamespace(**vars(plugin(MINUTES, GPU)), spawnpenny_pod_patch=spawnpenny_pod_patch)}
+    async with requesting(serving, site) as hub:
+        schema = (await (await hub.get(FORM)).json())["properties"]
+        assert schema["minutes"] == {
+            "title": "Minutes",
+            "description": "At most <b>8 h</b>",
+            "type": "integer",
+            "minimum": 15,
+            "maximum": 480,
+            "default": 60,
+            "multipleOf": 15,
+            "unit": "minutes",
+        }
+        assert schema["gpu"] == {"title": "With a GPU", "type": "boolean", "default": False}
+        refused = await hub.put(LAB, json={"start": "s", "options": {"minutes": 7}})
+        assert (refused.status, (await refused.json())["errors"][0]["field"]) == (422, "options.minutes")
+        started = await hub.put(LAB, json={"start": "s", "options": {"minutes": "30", "gpu": "true"}})
+        assert started.status == 202
+        assert seen[-1] == {"minutes": 30, "gpu": True}
+        shown = await page(hub)
+    assert shown.select_one("input[type=number]")["value"] == "30"
+    assert shown.select_one("input[type=checkbox]").has_attr("checked")
+
+
 @pytest.mark.parametrize(
     ("text", "html"),
     [
@@ -349,6 +389,29 @@ async def test_in_a_browser_what_was_written_and_left_does_not_count(browser, sp
     await tab.get_by_label("Image", exact=True).select_option("Slow")
     await submitted(tab)
     assert spawn_page.options == [{"profile": "gpu", "image": "slow"}]
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.usefixtures("hours")
+async def test_in_a_browser_numbers_and_boxes_are_checked_and_sent(browser, spawn_page, script):
+    tab = await (await browser.new_context(java_script_enabled=script)).new_page()
+    await tab.goto(spawn_page.url)
+    minutes, gpu = tab.get_by_label("Minutes (minutes)"), tab.get_by_label("With a GPU")
+    assert (await minutes.input_value(), await gpu.is_checked()) == ("60", False)
+    if script:
+        await minutes.fill("20")
+        await tab.get_by_role("button", name="Start").click()
+        assert await minutes.evaluate("input => input.validity.stepMismatch")
+        assert spawn_page.options == []
+    await minutes.fill("30")
+    await submitted(tab)
+    await tab.goto(spawn_page.url)
+    await gpu.check()
+    await submitted(tab)
+    assert spawn_page.options == [
+        {"profile": "small", "minutes": "30", "gpu": "false"},
+        {"profile": "small", "minutes": "60", "gpu": "true"},
+    ]
 
 
 @pytest.mark.parametrize("policy", [None, "default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'"])

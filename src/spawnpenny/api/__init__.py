@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         WORKER,
     )
     from spawnpenny.domain.events import Event, EventType, Severity
-    from spawnpenny.domain.forms import FormChoice, FormField, FreeText, check_form
+    from spawnpenny.domain.forms import Checkbox, FormChoice, FormField, FreeText, Number, check_form
     from spawnpenny.domain.kinds import Kind, OptionSource
     from spawnpenny.domain.kubernetes_types import unknown_key
     from spawnpenny.domain.labels import LAB as LAB_LABEL
@@ -103,6 +103,7 @@ __all__ = [
     "Authority",
     "Backoff",
     "Caller",
+    "Checkbox",
     "ClusterError",
     "ClusterOption",
     "Credentials",
@@ -121,6 +122,7 @@ __all__ = [
     "Manifest",
     "Names",
     "NotReadyError",
+    "Number",
     "OptionSource",
     "OptionType",
     "Phase",
@@ -196,7 +198,7 @@ _HOMES: Final = {
         "SCHEDULER_PORT_NAME WORKER"
     ),
     "spawnpenny.domain.events": "Event EventType Severity",
-    "spawnpenny.domain.forms": "FormChoice FormField FreeText check_form",
+    "spawnpenny.domain.forms": "Checkbox FormChoice FormField FreeText Number check_form",
     "spawnpenny.domain.kinds": "Kind OptionSource",
     "spawnpenny.domain.kubernetes_types": "unknown_key",
     "spawnpenny.domain.labels": "LAB:LAB_LABEL PART WORKER_GROUP labels_fault SPAWN:SPAWN_LABEL",

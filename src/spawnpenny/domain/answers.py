@@ -7,19 +7,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormField, FreeText, every_field
+from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormField, FreeText, Number, every_field
 from spawnpenny.domain.patterns import matches
 from spawnpenny.domain.suggestions import MOST_NAMED, listed, nearest, shortened
 from spawnpenny.errors import InvalidOptionError, InvalidRequestError, UnknownOptionError
 
 _REFUSED: Final = re.compile(REFUSED_IN_TEXT)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,17}(\.[0-9]{1,17})?", re.ASCII)
+_CHECKED: Final = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one field: the value of a choice, or a text that the user wrote."""
+    """The answer to one field.
 
-    value: str
+    Attributes:
+        value: The value of a choice, or the text that the user wrote: a str. That of a number is an int or a float,
+            that of a checkbox a bool.
+        written: Whether it is a text that the user wrote.
+
+    """
+
+    value: Any
     written: bool = False
 
 
@@ -28,7 +37,7 @@ def answers(form: Sequence[FormField], options: Mapping[str, Any]) -> dict[str, 
 
     Raises:
         UnknownOptionError: A choice is not among those of its field.
-        InvalidOptionError: A choice is no text, a text does not fit, or a field has both.
+        InvalidOptionError: A choice is no text, a text or number does not fit, or a field has both.
 
     """
     found, wrong = _look(form, options)
@@ -36,12 +45,15 @@ def answers(form: Sequence[FormField], options: Mapping[str, Any]) -> dict[str, 
     return {field.name: answer for field, answer in found}
 
 
-def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> None:
-    """Check the options of a request against the whole form.
+def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the options of a request against the whole form, and return them typed.
+
+    Numbers and checkboxes may come as texts, as pages and command lines send them. They are returned as numbers and
+    booleans.
 
     Raises:
         UnknownOptionError: There is no such option, or not with what else was chosen, or no such choice.
-        InvalidOptionError: A choice is no text, a text does not fit, or a field has both.
+        InvalidOptionError: A choice is no text, a text or number does not fit, or a field has both.
 
     """
     found, wrong = _look(form, options)
@@ -54,10 +66,12 @@ def check_options(form: Sequence[FormField], options: Mapping[str, Any]) -> None
             more = f"{len(unknown) - MOST_NAMED} more options are not known."
             wrong.append(UnknownOptionError(more, field="options"))
     _refuse(wrong)
+    typed = {field.name: answer.value for field, answer in found if field.number or field.checkbox}
+    return {key: typed.get(key, value) for key, value in options.items()}
 
 
 def _keys(field: FormField) -> Iterator[str]:
-    if field.choices:
+    if field.choices or field.number or field.checkbox:
         yield field.name
     if field.free_text is not None:
         yield field.text_name
@@ -77,7 +91,7 @@ def _look(
             wrong.append(error)
             continue
         found.append((field, answer))
-        choice = None if answer.written else field.choice(answer.value)
+        choice = None if answer.written or not field.choices else field.choice(answer.value)
         rest.extend(choice.fields if choice else ())
     return found, wrong
 
@@ -87,9 +101,18 @@ def answer_of(field: FormField, options: Mapping[str, Any]) -> Answer:
 
     Raises:
         UnknownOptionError: The choice is not among the field's.
-        InvalidOptionError: The choice is no text, the text does not fit, or there are both, or none and no default.
+        InvalidOptionError: The choice is no text, the text or number does not fit, or there are both, or none and no
+            default.
 
     """
+    if field.number is not None:
+        return Answer(_number(field, field.number, options.get(field.name, field.number.default)))
+    if field.checkbox is not None:
+        return Answer(_checked(field, options.get(field.name, field.checkbox.default)))
+    return _chosen(field, options)
+
+
+def _chosen(field: FormField, options: Mapping[str, Any]) -> Answer:
     if field.free_text is not None and field.text_name in options:
         if field.choices and field.name in options:
             raise InvalidOptionError(
@@ -123,6 +146,22 @@ def _text(field: FormField, free: FreeText, given: Any) -> str:
         reason = (free.message or f"it has to match {free.pattern}").rstrip(".")
         raise InvalidOptionError(f"{free.label} {shortened(text)!r} does not fit: {reason}.", field=place)
     return text
+
+
+def _number(field: FormField, number: Number, given: Any) -> float:
+    value = float(given) if isinstance(given, str) and _NUMBER.fullmatch(given.strip()) else given
+    if isinstance(value, int | float) and not isinstance(value, bool) and number.takes(value):
+        return number.typed(value)
+    steps = {None: "a number", 1: "a whole number"}.get(number.step, f"a multiple of {number.step}")
+    bounds = f"from {number.minimum:.15g} to {number.maximum:.15g} {number.unit}".rstrip()
+    raise InvalidOptionError(f"{field.label} has to be {steps} {bounds}.", field=f"options.{field.name}")
+
+
+def _checked(field: FormField, given: Any) -> bool:
+    value = _CHECKED.get(given.strip().lower()) if isinstance(given, str) else given
+    if not isinstance(value, bool):
+        raise InvalidOptionError(f"{field.label} has to be true or false.", field=f"options.{field.name}")
+    return value
 
 
 def _no_such_choice(field: FormField, value: str) -> UnknownOptionError:

@@ -12,7 +12,11 @@ from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.quantities import parse_quantity
 
 Path = tuple[str, ...]
-"""A choice: the names of its field and of the choice. Those of the outer choice come first, if it has one."""
+"""A choice: the names of its field and of the choice. Those of the outer choice come first, if it has one.
+
+That of a checked box is called ``true``.
+"""
+CHECKED: Final = "true"
 _MOST: Final = 64
 """How many combinations are tried to find one that fits."""
 _UNITS: Final = {"Ki": "KiB", "Mi": "MiB", "Gi": "GiB", "Ti": "TiB", "Pi": "PiB"}
@@ -89,6 +93,8 @@ def _unavailable(
                 yield here, shortage
             elif choice.fields:
                 yield from _unavailable(choice.fields, judge, own, here)
+        if field.checkbox is not None and (shortage := judge(rest | {field.name: True})) is not None:
+            yield (*path, field.name, CHECKED), shortage
 
 
 def _fitting(form: Sequence[FormField], judge: Judge, others: Answers) -> Answers:
@@ -108,7 +114,7 @@ def _shortage(inner: Sequence[FormField], judge: Judge, own: Answers) -> Shortag
     return first
 
 
-def _own(field: FormField, answers: Mapping[str, str]) -> Answers:
+def _own(field: FormField, answers: Mapping[str, Any]) -> Answers:
     """Return the answers to a field and to the fields of its choice."""
     chosen = field.choice(answers.get(field.name))
     further = [field, *(chosen.fields if chosen else ())]

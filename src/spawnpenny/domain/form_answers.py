@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from spawnpenny.domain.forms import FormChoice, FormField
 from spawnpenny.domain.patterns import matches
 
-Answers = dict[str, str]
+Answers = dict[str, Any]
 _TEXTS: Final = ("1", "main", "1.0", "a/b", "quay.io/jupyter/base-notebook:latest", "https://example.org")
 """Texts that users might write."""
 
@@ -34,6 +34,8 @@ def single_changes(form: Sequence[FormField]) -> Iterator[Answers]:
     yield joined(defaults.values())
     for field in form:
         others = joined(answer for name, answer in defaults.items() if name != field.name)
+        for answer in () if field.choices else answers_of(field):
+            yield others | answer
         for choice in defaults_first(field):
             inner = {further.name: next(answers_of(further), {}) for further in choice.fields}
             own = {**others, field.name: choice.value}
@@ -48,16 +50,26 @@ def deep_answers(field: FormField) -> Iterator[Answers]:
     for choice in defaults_first(field):
         for inner in itertools.product(*([*answers_of(further)] for further in choice.fields)):
             yield {field.name: choice.value, **joined(inner)}
-    if (text := sample_text(field)) is not None:
-        yield {field.text_name: text}
+    yield from _unlisted(field)
 
 
 def answers_of(field: FormField) -> Iterator[Answers]:
     """Yield the answers of a field by itself, the default first."""
     for choice in defaults_first(field):
         yield {field.name: choice.value}
+    yield from _unlisted(field)
+
+
+def _unlisted(field: FormField) -> Iterator[Answers]:
+    """Yield answers that are no choices: a text, the default and the bounds of a number, both states of a checkbox."""
     if (text := sample_text(field)) is not None:
         yield {field.text_name: text}
+    if (number := field.number) is not None:
+        for value in dict.fromkeys(map(number.typed, (number.default, number.minimum, number.maximum))):
+            yield {field.name: value}
+    if field.checkbox is not None:
+        for checked in (field.checkbox.default, not field.checkbox.default):
+            yield {field.name: checked}
 
 
 def defaults_first(field: FormField) -> list[FormChoice]:

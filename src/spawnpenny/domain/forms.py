@@ -23,6 +23,8 @@ MAX_TEXT: Final = 256
 REFUSED_IN_TEXT: Final = r"[\x00-\x1f\x7f-\x9f\u2028\u2029{}]"
 """Characters that no text may hold: those that break lines, and braces, as settings are templates."""
 MAX_VALUE: Final = 128
+MAX_NUMBER: Final = 2**53 - 1
+"""The largest number that all readers of JSON keep exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,41 @@ class FreeText:
     listed_as: str = "Other..."
     pattern: str | None = None
     message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that the user gives.
+
+    Attributes:
+        default: The number that applies by default.
+        minimum: The least number.
+        maximum: The greatest number.
+        step: The field takes whole multiples of this whole number. None: it takes fractions as well.
+        unit: Its unit, such as ``minutes``.
+
+    """
+
+    default: float
+    minimum: float
+    maximum: float
+    step: int | None = 1
+    unit: str = ""
+
+    def takes(self, value: float) -> bool:
+        """Return whether a number is within the bounds, and a multiple of the step."""
+        return self.minimum <= value <= self.maximum and (self.step is None or value % self.step == 0)
+
+    def typed(self, value: float) -> float:
+        """Return an accepted number as its type: an int if the field takes only whole numbers."""
+        return float(value) if self.step is None else int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkbox:
+    """A box that the user checks or not. ``default`` says whether it is checked at first."""
+
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +102,10 @@ class FormChoice:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One thing to choose: one of the choices, or a text where ``free_text`` allows it.
+    """One thing to choose: one of the choices, or a text where ``free_text`` allows it; or a number, or a checkbox.
 
-    ``name`` is its key in ``options``. It begins with a letter or digit, and has no ``--`` in it.
+    ``name`` is its key in ``options``. It begins with a letter or digit, and has no ``--`` in it. The value of a number
+    is an int or a float, that of a checkbox a bool.
     """
 
     name: str
@@ -75,6 +113,8 @@ class FormField:
     choices: tuple[FormChoice, ...] = ()
     description: str = ""
     free_text: FreeText | None = None
+    number: Number | None = None
+    checkbox: Checkbox | None = None
 
     @property
     def default(self) -> FormChoice | None:
@@ -93,7 +133,11 @@ class FormField:
     @property
     def shown(self) -> bool:
         """Return whether there is anything to choose."""
-        return len(self.choices) > 1 or self.free_text is not None or any(choice.fields for choice in self.choices)
+        return (
+            len(self.choices) > 1
+            or any(choice.fields for choice in self.choices)
+            or any(kind is not None for kind in (self.free_text, self.number, self.checkbox))
+        )
 
 
 def check_form(form: Iterable[FormField]) -> None:
@@ -137,8 +181,7 @@ def _check_field(field: FormField, place: str = "") -> None:
             f"a field cannot be called {place}{name!r}: "
             f"1 to {MAX_VALUE} characters, a letter or digit first, no -- and no control characters"
         )
-    if not field.choices and field.free_text is None:
-        raise ValueError(f"the field {place}{name} has neither choices nor a text")
+    _check_sort(field, f"{place}{name}")
     twice = _twice(choice.value for choice in field.choices)
     if twice is not None:
         raise ValueError(f"two choices of {place}{name} have the value {twice!r}")
@@ -149,6 +192,34 @@ def _check_field(field: FormField, place: str = "") -> None:
             raise ValueError(f"a choice of {place}{name} has the value {UNLISTED}, which stands for the text")
     if field.free_text is not None and field.free_text.pattern is not None:
         _check_pattern(field.free_text.pattern, f"{place}{name}")
+
+
+def _check_sort(field: FormField, place: str) -> None:
+    """Refuse a field with nothing to answer, with two sorts of answers, or with a wrong number."""
+    sorts = [bool(field.choices) or field.free_text is not None, field.number is not None, field.checkbox is not None]
+    if not any(sorts):
+        raise ValueError(f"the field {place} has neither choices nor a text, a number or a checkbox")
+    if sum(sorts) > 1:
+        raise ValueError(f"the field {place} has more than one of: choices or a text, a number, a checkbox")
+    if field.number is not None and (fault := _number_fault(field.number)):
+        raise ValueError(f"the number of {place} {fault}")
+
+
+def _number_fault(number: Number) -> str:
+    bounds = (number.default, number.minimum, number.maximum)
+    if any(isinstance(bound, bool) or not -MAX_NUMBER <= bound <= MAX_NUMBER for bound in bounds):
+        return f"has a bound or default that is not from -{MAX_NUMBER} to {MAX_NUMBER}"
+    if number.step is not None and number.step < 1:
+        return f"has the step {number.step}: write a whole number from 1, or None for fractions"
+    if not number.minimum <= number.default <= number.maximum:
+        return (
+            f"has the default {number.default:g}, which is not from its minimum {number.minimum:g} to its maximum "
+            f"{number.maximum:g}"
+        )
+    odd = next((bound for bound in bounds if not number.takes(bound)), None)
+    if odd is not None:
+        return f"has {odd:g} as a bound or default, which is no multiple of its step {number.step}"
+    return ""
 
 
 def _check_pattern(pattern: str, place: str) -> None:

@@ -90,7 +90,8 @@ def choose(context: SpawnContext) -> None:
     record, user, plugins = context.run.record, context.user_state.record.user, context.service_context.plugins
     kind = plugins.kinds[record.key.kind]
     if kind.has_form:
-        check_options(plugins.form_of(kind.name, user), record.request.options)
+        options = check_options(plugins.form_of(kind.name, user), record.request.options)
+        record.request = replace(record.request, options=options)
     if kind.lab_token:
         env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
         record.request = replace(record.request, env=env)

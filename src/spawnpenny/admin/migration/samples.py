@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from spawnpenny.admin.migration.slugs import LAB
 from spawnpenny.domain import labels
-from spawnpenny.domain.forms import FormField
+from spawnpenny.domain.form_answers import single_changes
 from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.users import User
@@ -99,14 +99,10 @@ class Samples:
                     most = Resources(max(most.cpu, needed.cpu), max(most.memory, needed.memory))
         return most
 
-    def _choices(self) -> Iterator[dict[str, str]]:
+    def _choices(self) -> Iterator[dict[str, Any]]:
         """Yield the options of requests: the defaults, and each that differs from them in one choice."""
-        form = self.plugins.form(self._user(_SOMEBODY))
         yield {}
-        for one in form:
-            for choice in one.choices:
-                yield {one.name: choice.value}
-                yield from ({one.name: choice.value, **other} for other in _others(choice.fields))
+        yield from single_changes(self.plugins.form(self._user(_SOMEBODY)))
 
     def _user(self, username: str) -> User:
         return User(username, self.settings.users.uid, self.settings.users.gid)
@@ -133,9 +129,3 @@ class Samples:
     def _patched(self, spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         patches = self.plugins.pod_patches(spawn, copy.deepcopy(pod))
         return merge_patches(pod, patches, base="the lab plugin")
-
-
-def _others(fields: tuple[FormField, ...]) -> Iterator[dict[str, str]]:
-    for one in fields:
-        for choice in one.choices:
-            yield {one.name: choice.value}

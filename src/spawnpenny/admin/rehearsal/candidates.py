@@ -67,7 +67,11 @@ def form_candidates(
     kind: Kind, form: Sequence[FormField], user: User, name: str, *, every: bool
 ) -> Iterator[Candidate]:
     """Yield a spawn for each choice, with defaults for the others; with ``every``, for each combination."""
-    choosable = [field_.name for field_ in every_field(form) if len(field_.choices) > 1 or field_.free_text is not None]
+    choosable = [
+        field_.name
+        for field_ in every_field(form)
+        if len(field_.choices) > 1 or field_.free_text or field_.number or field_.checkbox
+    ]
     found = combinations(form) if every else single_changes(form)
     for options in itertools.islice(_distinct(found), MAX_CANDIDATES):
         by_field = {key.removesuffix(TEXT_SUFFIX): value for key, value in options.items()}
@@ -77,7 +81,11 @@ def form_candidates(
 
 def free_text_fields(form: Sequence[FormField]) -> Iterator[FormField]:
     """Yield the fields that take only a text, and have a pattern that no sample fits."""
-    yield from (field_ for field_ in every_field(form) if not field_.choices and sample_text(field_) is None)
+    yield from (
+        field_
+        for field_ in every_field(form)
+        if field_.free_text and not field_.choices and sample_text(field_) is None
+    )
 
 
 def odd_candidates(candidates: Sequence[Candidate]) -> Iterator[Candidate]:

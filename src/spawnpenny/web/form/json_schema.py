@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from spawnpenny.domain.availability import Path, Shortage
+from spawnpenny.domain.availability import CHECKED, Path, Shortage
 from spawnpenny.domain.cluster_options import ClusterOption, OptionType
-from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormChoice, FormField, FreeText
+from spawnpenny.domain.forms import MAX_TEXT, REFUSED_IN_TEXT, FormChoice, FormField, FreeText, Number
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -59,12 +59,22 @@ def _object(fields: Sequence[FormField], short: Mapping[Path, Shortage], path: P
     for field in fields:
         if field.choices:
             properties[field.name] = _choices(field, short, path)
+        if field.number is not None:
+            properties[field.name] = _number(field, field.number)
+        if field.checkbox is not None:
+            shortage = short.get((*path, field.name, CHECKED))
+            properties[field.name] = {
+                **_described(field.label, field.description),
+                "type": "boolean",
+                "default": field.checkbox.default,
+                **({"unavailable": shortage.to_json()} if shortage else {}),
+            }
         if field.free_text is not None:
             properties[field.text_name] = _text(field, field.free_text)
             if field.choices:
                 rules.append({"not": {"required": [field.name, field.text_name]}})
         rules.extend(_further(field, choice, short, path) for choice in field.choices if choice.fields)
-    required = [field.text_name for field in fields if not field.choices]
+    required = [field.text_name for field in fields if field.free_text is not None and not field.choices]
     return {
         "properties": properties,
         **({"required": required} if required else {}),
@@ -84,6 +94,17 @@ def _choices(field: FormField, short: Mapping[Path, Shortage], path: Path) -> di
         **_described(field.label, field.description),
         "oneOf": listed,
         **({"default": default.value} if default is not None else {}),
+    }
+
+
+def _number(field: FormField, number: Number) -> dict[str, Any]:
+    bounds = {"minimum": number.minimum, "maximum": number.maximum, "default": number.default}
+    return {
+        **_described(field.label, field.description),
+        "type": "number" if number.step is None else "integer",
+        **{key: number.typed(bound) for key, bound in bounds.items()},
+        **({"multipleOf": number.step} if number.step is not None else {}),
+        **({"unit": number.unit} if number.unit else {}),
     }
 
 

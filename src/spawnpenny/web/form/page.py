@@ -16,8 +16,8 @@ from itertools import count
 from typing import Any, Final
 
 from spawnpenny.domain.answers import Answer, answer_of
-from spawnpenny.domain.availability import Path, Shortage
-from spawnpenny.domain.forms import MAX_TEXT, TEXT_SUFFIX, UNLISTED, FormChoice, FormField, FreeText
+from spawnpenny.domain.availability import CHECKED, Path, Shortage
+from spawnpenny.domain.forms import MAX_TEXT, TEXT_SUFFIX, UNLISTED, FormChoice, FormField, FreeText, Number
 from spawnpenny.errors import InvalidRequestError
 
 _HIDDEN: Final = "visually-hidden"
@@ -70,6 +70,10 @@ class _Page:
     def field(self, field: FormField, name: str, path: Path) -> str:
         """Return a field; ``name`` is its name on the page, ``path`` leads to the choice to which it belongs."""
         answer = self._answer(field, path)
+        if field.number is not None:
+            return self._number(field, field.number, name, answer)
+        if field.checkbox is not None:
+            return self._checkbox(field, name, answer, self.short.get((*path, field.name, CHECKED)))
         if field.choices and any(choice.fields or choice.description for choice in field.choices):
             return self._radios(field, name, answer, path)
         if not field.choices and field.free_text is not None:
@@ -85,8 +89,11 @@ class _Page:
                 answer = answer_of(field, options)
             except InvalidRequestError:
                 continue  # the choice does not exist, or no longer
-            if answer.written or (*path, field.name, answer.value) not in self.short:
+            chosen = CHECKED if answer.value is True else answer.value
+            if answer.written or (*path, field.name, chosen) not in self.short:
                 return answer
+        if field.checkbox is not None:
+            return Answer(value=False)
         free = (choice for choice in field.choices if (*path, field.name, choice.value) not in self.short)
         fitting = next(free, field.default)
         return Answer(fitting.value) if fitting is not None else None
@@ -152,16 +159,43 @@ class _Page:
             items.append(_Item(UNLISTED, field.free_text.listed_as))
             text = self._text(field.free_text, name, written)
         about = f' aria-describedby="{description}"' if field.description else ""
-        message = (
-            f'<p class="spawnpenny-description form-text" id="{description}">{markup(field.description)}</p>'
-            if field.description
-            else ""
-        )
+        message = _description(field, description)
         listed = "".join(_option(item, selected=item.value == now) for item in items)
         return _group(
             field,
             f'<label class="form-label" for="{own}">{escape(field.label)}</label> '
             f'<select class="form-select" name="{escape(name)}" id="{own}"{about}>{listed}</select>{message}{text}',
+        )
+
+    def _number(self, field: FormField, number: Number, name: str, answer: Answer | None) -> str:
+        own, description = self._id(), self._id()
+        about = f' aria-describedby="{description}"' if field.description else ""
+        unit = f" ({escape(number.unit)})" if number.unit else ""
+        step = "any" if number.step is None else number.step
+        # The script sets the limits, so that no browser checks a number that does not apply.
+        limits = f'data-min="{number.minimum:.15g}" data-max="{number.maximum:.15g}" data-step="{step}" step="any"'
+        value = answer.value if answer else number.default
+        return _group(
+            field,
+            f'<label class="form-label" for="{own}">{escape(field.label)}{unit}</label> '
+            f'<input class="form-control" type="number" name="{escape(name)}" id="{own}" value="{value:.15g}" {limits}'
+            f"{about}>{_description(field, description)}",
+        )
+
+    def _checkbox(self, field: FormField, name: str, answer: Answer | None, shortage: Shortage | None) -> str:
+        own, description, why = self._id(), self._id(), self._id()
+        ids = [*([description] if field.description else ()), *([why] if shortage else ())]
+        about = f' aria-describedby="{" ".join(ids)}"' if ids else ""
+        state = f"{' checked' if answer and answer.value else ''}{' disabled' if shortage else ''}"
+        short = f'<p class="spawnpenny-short" id="{why}">{escape(shortage.reason)}</p>' if shortage else ""
+        # A browser sends nothing for a box that is not checked: the hidden field before it says so.
+        return _group(
+            field,
+            f'<div class="form-check{" spawnpenny-unavailable" if shortage else ""}">'
+            f'<input type="hidden" name="{escape(name)}" value="false">'
+            f'<input class="form-check-input" type="checkbox" name="{escape(name)}" value="{CHECKED}" '
+            f'id="{own}"{about}{state}> <label class="form-check-label" for="{own}">{escape(field.label)}</label>'
+            f"{_description(field, description)}{short}</div>",
         )
 
     def _text(self, free: FreeText, name: str, written: str, *, description: str = "") -> str:
@@ -184,6 +218,12 @@ def _option(item: _Item, *, selected: bool) -> str:
     state = f"{' selected' if selected else ''}{' disabled' if item.shortage else ''}"
     label = f"{item.label} ({item.shortage.reason.rstrip('.')})" if item.shortage else item.label
     return f'<option value="{escape(item.value)}"{state}>{escape(label)}</option>'
+
+
+def _description(field: FormField, own: str) -> str:
+    if not field.description:
+        return ""
+    return f'<p class="spawnpenny-description form-text" id="{own}">{markup(field.description)}</p>'
 
 
 def _group(field: FormField, inner: str) -> str:

@@ -15,6 +15,10 @@
     input.required = true;
     if (input.dataset.pattern) input.pattern = input.dataset.pattern;
   }
+  for (const input of form.querySelectorAll("input[type=number]")) {
+    const { min, max, step } = input.dataset;
+    Object.assign(input, { min, max, step, required: true });
+  }
   form.addEventListener("change", update);
   window.addEventListener("pageshow", update);
   update();
