@@ -45,6 +45,9 @@ def test_a_message_names_a_spawn_by_the_title_of_its_kind_or_by_the_name_of_one_
     assert kinds.describe(Key("ray", "r1")) == "Ray cluster 'r1'"
     assert kinds.describe(Key("spark", "s1")) == "spark 's1'"
     assert (kinds["dask"].indefinite, replace(RAY, title="HPC job").indefinite) == ("a Dask cluster", "a HPC job")
+    titles = ("lab", "Dask cluster", "query", "Ray", "batch")
+    several = ["labs", "Dask clusters", "queries", "Rays", "batches"]
+    assert [replace(RAY, title=title).titles for title in titles] == several
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ OTHERS = [
     ("spawns", 0, "desired"),
     ("spawns", 0, "resources"),
     ("spawns", 0, "resources", "cpu"),
-    ("spawns", 0, "resources", "labs"),
+    ("spawns", 0, "resources", "spawns"),
     ("spawns", 0, "reason"),
     ("spawns", 0, "url"),
     ("spawns", 0, "pod_uid"),

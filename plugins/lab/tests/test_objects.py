@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 from marshmallow import ValidationError
-from spawnpenny_lab.budget import counted
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.settings import LabSettingsSchema
 from spawnpenny_lab.template import Template
 
-from spawnpenny.api import InvalidOptionError, Names, Resources, SettingsError, UnknownOptionError, User
+from spawnpenny.api import InvalidOptionError, Names, Resources, SettingsError, UnknownOptionError, User, pod_limits
 from spawnpenny.testing.plugins import make_settings
 
 GIB = 2**30
@@ -202,7 +201,7 @@ def test_a_users_name_brings_in_no_field_and_leaves_no_folder(spawn, username):
     ],
 )
 def test_a_lab_counts_what_its_containers_may_use(spawn, section, cpu, memory):
-    assert counted(pod_of(spawn, section)) == Resources(Decimal(cpu), Decimal(memory), labs=1)
+    assert pod_limits(pod_of(spawn, section)) == Resources(Decimal(cpu), Decimal(memory))
 
 
 @pytest.mark.parametrize("prefix", ["/", "/user/ada/", "/user/ada%40x.org/lab-1/"])

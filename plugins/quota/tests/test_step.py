@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from spawnpenny_quota import spawnpenny_steps
 
-from spawnpenny.api import QuotaExceededError
+from spawnpenny.api import QuotaExceededError, Resources, SettingsError
+from spawnpenny.testing.plugins import make_settings
 from spawnpenny.testing.site import settled, start, stop
+from spawnpenny.testing.spawns import make_spawn
 
 
 @pytest.fixture
@@ -35,6 +38,30 @@ async def test_what_does_not_fit_is_refused_with_the_numbers(limited, limits, fa
             await start(service, name="second")
         assert refused.value.facts == facts
         assert set(await site.objects("Pod")) == {"Pod/lab"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit", "setting"),
+    [({"spawns": {"dask": 1}}, "1", "spawns.dask"), ({"spawns": {"dask": 0}, "labs": 1}, "0", "spawns.dask")],
+)
+def test_the_number_of_spawns_of_any_kind_is_limited(limits, limit, setting):
+    (step,) = spawnpenny_steps(make_settings({"plugins": {"quota": limits}}))
+    step.check(make_spawn("lab", resources_in_use=Resources(spawns={"dask": 5})))
+    with pytest.raises(QuotaExceededError) as refused:
+        step.check(make_spawn("dask", resources_in_use=Resources(spawns={"dask": 1, "lab": 3})))
+    assert refused.value.facts == {"resource": "dasks", "asked": "1", "used": "1", "limit": limit}
+    assert refused.value.setting == f"plugins.quota.{setting}"
+
+
+def test_a_limit_of_spawns_of_the_kind_lab_is_that_of_labs():
+    (step,) = spawnpenny_steps(make_settings({"plugins": {"quota": {"labs": 1, "spawns": {"lab": 2}}}}))
+    step.check(make_spawn("lab", resources_in_use=Resources(spawns={"lab": 1})))
+
+
+async def test_a_limit_of_spawns_of_a_kind_that_no_plugin_provides_is_refused(limited):
+    with pytest.raises(SettingsError, match=r"plugins.quota.spawns: .* the kind 'dsk'. The kinds are lab"):
+        async with limited(spawns={"dsk": 1}).service():
+            pass
 
 
 async def test_what_was_stopped_counts_no_more(limited):

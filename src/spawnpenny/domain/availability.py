@@ -25,12 +25,16 @@ _WORDS: Final = {"cpu": "cores"}
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A limit that a choice exceeds. ``ever`` says whether it fits once the user has stopped other things."""
+    """A limit that a choice exceeds. ``ever`` says whether it fits once the user has stopped other things.
+
+    ``counted``: the resource is spawns of the user, such as labs.
+    """
 
     resource: str
     requested: str
     used: str
     limit: str
+    counted: bool = False
 
     @property
     def ever(self) -> bool:
@@ -41,8 +45,8 @@ class Shortage:
         """One sentence for the user."""
         what = _WORDS.get(self.resource, f"of {self.resource}")
         requested, used, limit = map(amount, (self.requested, self.used, self.limit))
-        if self.resource == "labs":
-            return f"You have {used} of {limit} running labs." + (" Stop one first." if self.ever else "")
+        if self.counted:
+            return f"You have {used} of {limit} running {self.resource}." + (" Stop one first." if self.ever else "")
         if self.ever:
             return f"Needs {requested} {what}; {used} of your {limit} is in use. Stop something first."
         return f"Needs {requested} {what}; your limit is {limit}."

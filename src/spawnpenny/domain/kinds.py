@@ -24,6 +24,7 @@ _MAX_TITLE: Final = 40
 _NAME_FIELD: Final = re.compile(r"[a-z]{1,20}", re.ASCII)
 FORM: Final = "form"
 """The segment of paths that stands for the form, so that no spawn can have this name."""
+_ENDS_IN_Y: Final = re.compile(r"[^aeiou]y$")
 _RESERVED_NAMES: Final = frozenset({USER, "record", "request", "status", "replica", "order", "every"})
 """Values of the label ``spawnpenny.io/kind`` of objects that belong to no spawn of a plugin."""
 _RESERVED_PLURALS: Final = frozenset(
@@ -148,6 +149,13 @@ class Kind:
     def indefinite(self) -> str:
         """The title with its indefinite article, such as ``a lab``."""
         return f"{'an' if self.title[0].lower() in 'aeiou' else 'a'} {self.title}"
+
+    @property
+    def titles(self) -> str:
+        """The title of several, such as ``labs`` or ``Dask clusters``."""
+        if self.title.endswith(("s", "x", "ch", "sh")):
+            return f"{self.title}es"
+        return f"{self.title[:-1]}ies" if _ENDS_IN_Y.search(self.title) else f"{self.title}s"
 
 
 USER_KIND: Final = Kind(USER, "users", "user")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
 
+from spawnpenny.domain.resources import Resources, total
 from spawnpenny.domain.spawns import USER
 from spawnpenny.errors import PluginError
 from spawnpenny.pipeline.step import SPAWN_STEPS, Step
 from spawnpenny.pipeline.validation import came_from, check_declarations
+
+if TYPE_CHECKING:
+    from spawnpenny.pipeline.spawn import PlannedSpawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,10 @@ class Ordered:
         """Return whether a step's objects live in the user namespace: it claims it, or comes after a step that does."""
         claiming = [other for other in self.steps if claims_namespace(other)]
         return any(other is step or self.depends(step.name, other.name) for other in claiming)
+
+    def resources(self, spawn: PlannedSpawn) -> Resources:
+        """Return what a spawn uses of its user's budget: what its steps need, and one spawn of its kind."""
+        return total((*(step.resources(spawn) for step in self.steps), Resources(spawns={self.kind: 1})))
 
     def why(self, name: str) -> list[str]:
         """Return the reasons for the place of a step, as sentences."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from spawnpenny.domain.events import Event, Severity
+from spawnpenny.domain.kinds import Kinds
 from spawnpenny.domain.names import Names
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import Caller, Scale, Tls
@@ -130,6 +131,7 @@ class PlannedSpawn:
             once the spawn runs.
         resources: The part of the user's budget that all steps of this spawn need together.
         resources_in_use: The part of the budget that the user's other spawns need, without those that are stopping.
+        kinds: The kinds of all loaded plugins, by name: ``spawn.kinds[spawn.kind].title`` names it in sentences.
         secrets: The secrets that ``Step.secrets`` returned for it. Put them into Secrets, and nowhere else.
         caller: The lab that requested it, or None.
         tls: The key and certificates with which a lab serves TLS, or None. The key is secret: put it into one Secret,
@@ -146,6 +148,7 @@ class PlannedSpawn:
     env: Mapping[str, str] = field(repr=False)
     resources: Resources
     resources_in_use: Resources
+    kinds: Kinds
     _patch: Callable[[PlannedSpawn, Manifest], Manifest]
     _notify: Callable[[str, Severity, str | None], None]
     _publish_url: Callable[[str, str], None]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from spawnpenny.domain.kinds import OptionSource
-from spawnpenny.domain.resources import Resources, total
+from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import DEFAULT_GROUP, Scale
 from spawnpenny.domain.worker_groups import group_names
 from spawnpenny.errors import QuotaExceededError, SpawnpennyError
@@ -86,7 +86,7 @@ class Budget:
         return run.record.scale.count
 
     def _resources_of(self, spawn: PlannedSpawn) -> Resources:
-        return total(step.resources(spawn) for step in self.context.pipeline.steps)
+        return self.context.pipeline.resources(spawn)
 
     def _refusal(self, scale: Scale, *, resources_in_use: Resources | None = None) -> QuotaExceededError | None:
         """Return why a scale does not fit, or None. ``resources_in_use`` replaces what other spawns use."""

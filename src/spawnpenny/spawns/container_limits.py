@@ -81,6 +81,7 @@ def sample(kind: str, settings: Settings, plugins: Plugins) -> PlannedSpawn:
         env={},
         resources=Resources(),
         resources_in_use=Resources(),
+        kinds=plugins.kinds,
         _patch=patched,
         _notify=lambda *_: None,
         _publish_url=lambda *_: None,

@@ -64,8 +64,11 @@ def _judge(service_context: ServiceContext, own: UserState, key: Key) -> Judge:
             for step in context.pipeline.steps:
                 step.check(view.spawn())
         except QuotaExceededError as error:
-            facts = error.facts
-            return Shortage(*(str(facts[name]) for name in ("resource", "asked", "used", "limit")))
+            resource, requested, used, limit = (
+                str(error.facts[name]) for name in ("resource", "asked", "used", "limit")
+            )
+            counted = resource == service_context.plugins.kinds[key.kind].titles
+            return Shortage(resource, requested, used, limit, counted)
         except SpawnpennyError:
             return None  # not a lack of room: the start reports it
         return None

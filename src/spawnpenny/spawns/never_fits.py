@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from spawnpenny.domain.resources import total
 from spawnpenny.domain.spawns import Scale
 from spawnpenny.errors import QuotaExceededError
 from spawnpenny.pipeline.spawn import SpawnCallbacks
@@ -25,10 +24,10 @@ def never_fits(settings: Settings, plugins: Plugins) -> Iterator[str]:
         if not plugins.provides(kind.name):
             continue
         spawn = replace(sample(kind.name, settings, plugins), _callbacks=SpawnCallbacks(partial(Scale, kind.minimum)))
-        steps = plugins.pipelines[kind.name].steps
+        pipeline = plugins.pipelines[kind.name]
         try:
-            spawn = replace(spawn, resources=total(step.resources(spawn) for step in steps))
-            for step in steps:
+            spawn = replace(spawn, resources=pipeline.resources(spawn))
+            for step in pipeline.steps:
                 step.check(spawn)
         except QuotaExceededError as error:
             requested, resource, limit = (error.facts[name] for name in ("asked", "resource", "limit"))

@@ -184,7 +184,7 @@ class SpawnRecord:
             deadline=data["deadline"],
             desired=Desired(data["desired"]),
             phase=Phase(data["phase"]),
-            resources=Resources.from_json(data["resources"]),
+            resources=_resources(data),
             reason=Reason(**data["reason"]) if data["reason"] else None,
             url=data["url"],
             pod_uid=data["pod_uid"],
@@ -198,6 +198,11 @@ class SpawnRecord:
             replaces=[Replaced(**replaced) for replaced in data["replaces"]],
             log=EventLog(data["generation"], [Event.from_json(event) for event in data["events"]]),
         )
+
+
+def _resources(data: Mapping[str, Any]) -> Resources:
+    """Read the resources. Records up to schema 6 do not count spawns by kind: then it is one of its own kind."""
+    return Resources.from_json({"spawns": {Key.parse(data["key"]).kind: 1}, **data["resources"]})
 
 
 def _values(text: str) -> Iterable[Any]:

@@ -66,6 +66,7 @@ class StepView:
             env=record.request.env,
             resources=record.resources,
             resources_in_use=context.user_state.record.resources_in_use(but=record.key),
+            kinds=context.service_context.plugins.kinds,
             _patch=self._patch,
             _notify=reporter.notify,
             _publish_url=self._publish_url,

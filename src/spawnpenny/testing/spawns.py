@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from spawnpenny.domain.kinds import Kind, Kinds
 from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.resources import Resources
+from spawnpenny.domain.spawns import USER
 from spawnpenny.domain.users import Group, User
 from spawnpenny.pipeline.spawn import PlannedSpawn
 
@@ -24,6 +26,7 @@ def make_spawn(kind: str = "lab", name: str = DEFAULT_LAB, user: User = ADA, **m
         "env": {},
         "resources": Resources(),
         "resources_in_use": Resources(),
+        "kinds": Kinds({name: Kind(name, f"{name}s", name) for name in {"lab", kind} - {USER}}),
         "_patch": lambda _, pod: pod,
         "_notify": print,
         "_publish_url": print,

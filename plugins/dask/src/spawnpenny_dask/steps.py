@@ -97,14 +97,14 @@ class SchedulerStep(PodStep):
         return scheduler_pod(spawn, design, self._settings, self._allowed)
 
     def resources(self, spawn: PlannedSpawn) -> Resources:
-        return self._counted(spawn) + Resources(clusters=1)
+        return self._counted(spawn)
 
     def check(self, spawn: PlannedSpawn) -> None:
         super().check(spawn)
-        existing, most = spawn.resources_in_use.clusters, self._settings.max_clusters
+        existing, most = spawn.resources_in_use.count(spawn.kind), self._settings.max_clusters
         if existing + 1 > most:
             raise QuotaExceededError(
-                "Dask clusters",
+                spawn.kinds[spawn.kind].titles,
                 requested="1",
                 used=str(existing),
                 limit=str(most),

@@ -19,9 +19,10 @@ from spawnpenny.api import (
     Step,
     allow,
     hookimpl,
+    pod_limits,
 )
 from spawnpenny_lab.amounts import with_amounts
-from spawnpenny_lab.budget import counted, unlimited, without_limits
+from spawnpenny_lab.budget import unlimited, without_limits
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.container_resources import demand_sound_resources
 from spawnpenny_lab.form import lab_form
@@ -71,9 +72,9 @@ class PodStep(Step):
         template = choose(spawn.options, self._settings)
         pod = lab_pod(spawn, template, self._allowed)
         try:
-            return counted(spawn.patched(pod))
+            return pod_limits(spawn.patched(pod))
         except Exception:  # noqa: BLE001 - it is refused when it is made, with its reason; a patch may lack an earlier step
-            return counted(pod)
+            return pod_limits(pod)
 
     def verify(self, spawn: PlannedSpawn, limits: Mapping[str, Decimal]) -> None:
         missing: dict[str, str] = {}

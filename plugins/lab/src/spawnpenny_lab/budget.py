@@ -1,18 +1,13 @@
-"""Count the resources of a pod against a user's quota, as Kubernetes does."""
+"""Find labs without limits, which Kubernetes refuses beside a quota."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from spawnpenny.api import NOTEBOOK, Manifest, Resources, SettingsError, pod_limits
+from spawnpenny.api import NOTEBOOK, Manifest, SettingsError
 
 _KEYS: Final = {"cpu": "cpu_limit", "memory": "mem_limit"}
-
-
-def counted(pod: Manifest) -> Resources:
-    """Return the limits of a lab's pod, and one lab."""
-    return pod_limits(pod) + Resources(labs=1)
 
 
 def without_limits(pod: Manifest, limits: Collection[str], place: str) -> dict[str, str]:

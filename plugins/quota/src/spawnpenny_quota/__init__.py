@@ -7,7 +7,7 @@ not fit, with the numbers, before anything is created.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -19,6 +19,7 @@ from spawnpenny.api import (
     QuantityField,
     QuotaExceededError,
     Settings,
+    SettingsError,
     Step,
     allow,
     format_quantity,
@@ -28,6 +29,8 @@ from spawnpenny.api import (
 
 Cores = Annotated[Decimal, QuantityField(of="cpu")]
 Bytes = Annotated[Decimal, QuantityField(of="memory")]
+_COUNT: Final = fields.Integer(strict=True, validate=validate.Range(min=0, max=10))
+_LAB: Final = "lab"
 _TOO_LARGE: Final = "Choose something smaller: this is more than your limit, whatever else runs."
 
 
@@ -41,12 +44,22 @@ class ContainerDefaults:
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """The limits of one user: labs, cores and bytes at the same time. None for no limit."""
+    """The limits of one user: spawns of each kind, cores and bytes at the same time. None for no limit.
 
-    labs: Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=0, max=10))] = 3
+    ``spawns`` are numbers by kind. ``labs`` is that of the kind ``lab``, if ``spawns`` has none.
+    """
+
+    labs: Annotated[int, _COUNT] = 3
+    spawns: Annotated[Mapping[str, int], fields.Dict(keys=fields.String(), values=_COUNT)] = field(default_factory=dict)
     cpu: Cores | None = Decimal(8)
     memory: Bytes | None = Decimal(16 * 2**30)
     container: ContainerDefaults = ContainerDefaults()
+
+    def most(self, kind: str) -> tuple[int, str] | None:
+        """Return how many spawns of a kind a user may have, and the setting that says so; None for no limit."""
+        if kind in self.spawns:
+            return self.spawns[kind], f"plugins.quota.spawns.{kind}"
+        return (self.labs, "plugins.quota.labs") if kind == _LAB else None
 
     @property
     def bounds(self) -> dict[str, Decimal]:
@@ -99,10 +112,9 @@ class QuotaStep(Step):
         self._settings = settings
 
     def check(self, spawn: PlannedSpawn) -> None:
-        requested, used, limit = spawn.resources, spawn.resources_in_use, self._settings
-        if requested.labs and used.labs + requested.labs > limit.labs:
-            raise QuotaExceededError("labs", requested=str(requested.labs), used=str(used.labs), limit=str(limit.labs))
-        for name, most in limit.bounds.items():
+        self._check_number(spawn)
+        requested, used = spawn.resources, spawn.resources_in_use
+        for name, most in self._settings.bounds.items():
             desired, existing = getattr(requested, name), getattr(used, name)
             if desired + existing > most:
                 raise QuotaExceededError(
@@ -112,6 +124,22 @@ class QuotaStep(Step):
                     limit=format_quantity(most),
                     advice=_TOO_LARGE if desired > most else None,
                 )
+
+    def _check_number(self, spawn: PlannedSpawn) -> None:
+        limit = self._settings.most(spawn.kind)
+        used = spawn.resources_in_use.count(spawn.kind)
+        if limit is not None and used + 1 > limit[0]:
+            most, setting = limit
+            titles = spawn.kinds[spawn.kind].titles
+            raise QuotaExceededError(titles, requested="1", used=str(used), limit=str(most), setting=setting)
+
+    def verify(self, spawn: PlannedSpawn, limits: Mapping[str, Decimal]) -> None:
+        unknown = sorted(set(self._settings.spawns) - set(spawn.kinds))
+        if unknown:
+            raise SettingsError(
+                f"plugins.quota.spawns: no loaded plugin provides the kind {unknown[0][:63]!r}. "
+                f"The kinds are {', '.join(kind.name for kind in spawn.kinds.of_plugins)}."
+            )
 
     def container_limits(self) -> Mapping[str, Decimal]:
         return self._settings.defaults

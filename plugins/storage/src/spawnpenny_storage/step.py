@@ -54,7 +54,7 @@ class StorageStep(Step):
             raise InvalidNameError(
                 f"The names of user and lab give the volume claim the name {name!r}, which Kubernetes does not allow."
             )
-        if self._settings.per == "user" and ONE_POD in modes and spawn.resources_in_use.labs:
+        if self._settings.per == "user" and ONE_POD in modes and spawn.resources_in_use.count(spawn.kind):
             raise StorageInUseError("Only one lab at a time can have the storage, and another one runs. Stop it first.")
 
     def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:

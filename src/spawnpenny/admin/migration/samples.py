@@ -121,6 +121,7 @@ class Samples:
             env=env,
             resources=Resources(),
             resources_in_use=Resources(),
+            kinds=self.plugins.kinds,
             _patch=self._patched,
             _notify=lambda *_: None,
             _publish_url=lambda *_: None,

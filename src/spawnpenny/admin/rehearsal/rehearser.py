@@ -100,6 +100,7 @@ class _SpawnRehearsal:
     def accept(self) -> None:
         """Check the request as the service does, but go on after the first refusal."""
         record, steps = self.context.run.record, self.context.pipeline.steps
+        one = Resources(spawns={record.key.kind: 1})
         try:
             choose(self.context)
         except InvalidRequestError as error:
@@ -108,7 +109,9 @@ class _SpawnRehearsal:
         if VARIABLE in record.request.env:  # the real one is random
             record.request = replace(record.request, env={**record.request.env, VARIABLE: "rehearsal"})
         spawn = replace(StepView(self.context).spawn(), _patch=self._patched())
-        record.resources = total(self._of(step, partial(step.resources, spawn), Resources()) for step in steps)
+        record.resources = total(
+            (*(self._of(step, partial(step.resources, spawn), Resources()) for step in steps), one)
+        )
         for step in steps:
             self._of(step, partial(step.check, StepView(self.context).spawn()), None)
         nothing: Mapping[str, str] = {}
