@@ -1,1 +1,1 @@
-"""spawnpenny: spawns labs and Dask clusters, so that JupyterHub needs no Kubernetes rights."""
+"""spawnpenny: spawns labs and other computations of users, so that JupyterHub needs no Kubernetes rights."""

@@ -69,7 +69,7 @@ class InvalidRequestError(SpawnpennyError):
 
 
 class InvalidNameError(InvalidRequestError):
-    """Refuse the name of a user, lab or Dask cluster. ``message`` says which rule it breaks."""
+    """Refuse the name of a user or spawn. ``message`` says which rule it breaks."""
 
     code = "name_invalid"
     title = "The name is not valid"

@@ -1,4 +1,4 @@
-"""The certificate authority of one Dask cluster, and the certificates that it issues.
+"""The certificate authority of one spawn, and the certificates that it issues.
 
 P-256 throughout. The extensions are those that strict verification asks for, which Python does by default since 3.13
 (``ssl.VERIFY_X509_STRICT``; RFC 5280, sections 4.2.1.1 to 4.2.1.3, 4.2.1.9 and 4.2.1.12).
@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from spawnpenny.errors import SettingsError
 
 CA_DAYS: Final = 3650
-"""Days for which an authority is valid: longer than any cluster lives."""
+"""Days for which an authority is valid: longer than any spawn lives."""
 _MAX_NAME: Final = 64
 """RFC 5280's bound on a common name."""
 _SKEW: Final = timedelta(hours=1)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--kind",
     metavar="KIND",
-    help="The kind of spawn, such as lab, dask or user; default: the first of the loaded plugins.",
+    help="The kind of spawn, such as lab or user; default: the first of the loaded plugins.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show the ignored names in after and before, too.")
 def pipeline(file: str | None, kind: str | None, *, everything: bool) -> None:

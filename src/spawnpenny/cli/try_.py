@@ -48,7 +48,7 @@ _NARROWEST, _WIDEST = 60, 120
     metavar="KEY=VALUE",
     help="A choice, as in the form or in the cluster options; rehearse only this spawn.",
 )
-@click.option("--kind", metavar="KIND", help="Only spawns of this kind, such as lab or dask.")
+@click.option("--kind", metavar="KIND", help="Only spawns of this kind, such as lab.")
 @click.option("--server", is_flag=True, help="Check by a dry run at the real API server, as the service's account.")
 @click.option("--claim", is_flag=True, help="With --server: let the broker make the user's namespace, and release it.")
 @click.option(

@@ -1,7 +1,4 @@
-"""Define and check the options of a Dask cluster, as dask-gateway has them.
-
-The types and their bounds are those of dask-gateway's protocol (``dask_gateway.options``).
-"""
+"""Define and check the options of a kind whose option source is ``CLUSTER``: typed values with bounds."""
 
 from __future__ import annotations
 

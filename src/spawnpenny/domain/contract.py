@@ -10,9 +10,9 @@ from typing import Final
 NOTEBOOK: Final = "notebook"
 """The container of a lab's pod that decides whether the lab runs."""
 SCHEDULER: Final = "scheduler"
-"""The container of a Dask scheduler's pod that decides whether the cluster runs."""
+"""The container of a scheduler's pod that decides whether the cluster runs."""
 WORKER: Final = "worker"
-"""The container of a Dask worker's pod that decides whether the worker runs, and the value of its label ``PART``."""
+"""The container of a worker's pod that decides whether the worker runs, and the value of its label ``PART``."""
 
 NOTEBOOK_PORT_NAME: Final = "notebook-port"
 """The port of ``NOTEBOOK`` that the Hub's proxy reaches."""
@@ -24,6 +24,6 @@ CONTROL_PORT_NAME: Final = "control"
 """The port of ``SCHEDULER`` that the service reaches."""
 
 AUTHORITY: Final = "authority"
-"""The key in ``Spawn.secrets`` with the PEM of a Dask cluster's ``Authority``, which issues certificates of clients."""
+"""The key in ``Spawn.secrets`` with the PEM of a cluster's ``Authority``, which issues certificates of clients."""
 CONTROL_TOKEN: Final = "control"  # noqa: S105 - the name of a key
-"""The key in ``Spawn.secrets``, and in the cluster's Secret, of the token of a Dask scheduler's control API."""
+"""The key in ``Spawn.secrets``, and in the cluster's Secret, of the token of a scheduler's control API."""

@@ -69,7 +69,7 @@ class Kind:
     Attributes:
         name: Up to 15 lower case letters and digits, in keys, labels, names of objects, records and metrics.
         plural: The segment of paths that stands for all spawns of the kind.
-        title: The name in sentences, without an article, such as ``Dask cluster``.
+        title: The name in sentences, without an article, such as ``lab``.
         scales: Whether it has workers, whose number its callers change.
         completes: Whether it runs to completion. If its main program ends with exit code 0, it has succeeded.
         ends_with_lab: Whether it may end with the lab that requested it. Such kinds are retired first.
@@ -152,7 +152,7 @@ class Kind:
 
     @property
     def titles(self) -> str:
-        """The title of several, such as ``labs`` or ``Dask clusters``."""
+        """The title of several, such as ``labs``."""
         if self.title.endswith(("s", "x", "ch", "sh")):
             return f"{self.title}es"
         return f"{self.title[:-1]}ies" if _ENDS_IN_Y.search(self.title) else f"{self.title}s"
@@ -184,7 +184,7 @@ class Kinds(Mapping[str, Kind]):
         return kind.title if kind is not None else name
 
     def describe(self, key: Key) -> str:
-        """Return how messages name a spawn, such as ``Dask cluster 'c1'``."""
+        """Return how messages name a spawn, such as ``lab 'mine'``."""
         return f"{self.title(key.kind)} {key.name!r}"
 
     @property

@@ -19,7 +19,7 @@ DEFAULT_LAB: Final = "~default"
 MAX_USERNAME: Final = 255
 MAX_LAB: Final = 63
 MAX_CLUSTER: Final = 51
-"""What remains of the 63 characters of Python's idna codec after ``daskgateway-``."""
+"""What a proxy that routes by a server name leaves of the 63 characters of a DNS label, after a prefix of 12."""
 MAX_SLUG: Final = 48
 """KubeSpawner's limit: a slug fits into a label, together with a prefix."""
 
@@ -80,7 +80,7 @@ def check_lab(name: str) -> str:
 
 
 def check_cluster(name: str) -> str:
-    """Return the Dask cluster's name if it may be one, as ``check_username`` does."""
+    """Return the name of a cluster if it may be one, as ``check_username`` does."""
     return _check(name, "cluster", MAX_CLUSTER)
 
 
@@ -90,7 +90,7 @@ def check_spawn_name(name: str, field: str, *, unique: bool = False) -> str:
 
 
 def cluster_name(username: str, start: str) -> str:
-    """Return the name of the Dask cluster of a start: a DNS label that no other start has."""
+    """Return the name of the cluster of a start: a DNS label that no other start has."""
     return f"c{hashlib.sha256(f'{username}/{start}'.encode()).hexdigest()[:20]}"
 
 
@@ -141,7 +141,7 @@ class Names:
 
     @classmethod
     def of(cls, username: str, kind: str, name: str, *, prefix: str) -> Names:
-        """Return the names of a spawn, by its user, kind (``lab``, ``dask``, ``user``) and name."""
+        """Return the names of a spawn, by its user, kind and name."""
         user = safe_slug(username)
         lab = "" if name == DEFAULT_LAB else safe_slug(name) if name else ""
         base = f"{kind}-{lab}" if lab else kind

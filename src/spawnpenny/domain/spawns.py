@@ -82,12 +82,12 @@ class Caller:
 
 
 DEFAULT_GROUP: Final = "default"
-"""The group of workers that every cluster has."""
+"""The group of workers that every spawn with workers has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The number of workers that a Dask cluster is to have.
+    """The number of workers that a spawn is to have.
 
     ``count`` is the number in the default group. If ``adaptive``, the scheduler changes it between ``minimum`` and
     ``maximum`` (None: as many as fit). ``groups`` has the counts of the other groups.

@@ -1,4 +1,4 @@
-"""Groups of workers of a Dask cluster, each with its own size and place."""
+"""Groups of workers of a spawn, each with its own size and place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WorkerGroup:
 
 
 def group_names(groups: Iterable[WorkerGroup]) -> list[str]:
-    """Return the names of the groups, first the default one, which every cluster has."""
+    """Return the names of the groups, first the default one, which every spawn with workers has."""
     return [DEFAULT_GROUP, *(group.name for group in groups if group.name != DEFAULT_GROUP)]
 
 

@@ -122,8 +122,8 @@ class PlannedSpawn:
 
     Attributes:
         id: The random id of the spawn. All objects of a ``spawn`` step have it as the label ``spawnpenny.io/spawn``.
-        kind: The name of its kind, such as ``lab``, ``dask`` or ``user``.
-        name: The name of the lab, Dask cluster or the like, as the caller wrote it.
+        kind: The name of its kind, such as ``lab`` or ``user``.
+        name: The name of the lab or the like, as the caller wrote it.
         user: The user who owns the spawn.
         names: The Kubernetes names, derived from user, kind and name.
         options: The caller's choices: names and values, never manifests. Check them in ``Step.check``.
@@ -183,7 +183,7 @@ class PlannedSpawn:
         return self._patch(self, pod)
 
     def overrides(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        """Return the overrides of a Dask cluster for its user, as pairs of a plugin's name and its overrides."""
+        """Return the overrides of the cluster options for its user, as pairs of a plugin's name and its overrides."""
         return self._overrides(self)
 
     def service_host(self, name: str) -> str:

@@ -46,7 +46,7 @@ class _PrefixField(fields.String):
         prefix: str = super()._deserialize(value, attr, data, **kwargs).rstrip("/")
         if prefix and not _PREFIX.fullmatch(prefix):
             raise ValidationError(
-                "Write a path such as /services/dask-gateway, of letters, digits and . _ ~ @ -, or an empty text."
+                "Write a path such as /services/spawnpenny, of letters, digits and . _ ~ @ -, or an empty text."
             )
         if prefix in _OWN_PATHS or prefix.startswith(tuple(f"{path}/" for path in _OWN_PARTS)):
             raise ValidationError(f"/{prefix.split('/')[1]} is a path of the service itself.")

@@ -141,7 +141,7 @@ class Spawns(SpawnLookup):
         The site's order ``retire`` runs, and the user's namespace goes. ``purge``: with the storage in it.
 
         Raises:
-            UserConflictError: The user has a lab or Dask cluster, or is being retired without ``purge``.
+            UserConflictError: The user has a lab or another spawn, or is being retired without ``purge``.
             NotReadyError: The state of the cluster is not known (yet).
 
         """

@@ -32,7 +32,7 @@ class RequestContext:
         own_user: The user of the caller, on routes about the caller's own user.
         code: The code of the error, if the request is refused.
         spawn: The id of the spawn that the request is about.
-        cluster: The name of that spawn, if it is a Dask cluster whose name the path does not have.
+        cluster: The name of that spawn, if the path does not have it.
         purge: Whether the request deletes storage.
         authorization: The credentials, as the Authorization header has them.
         cookie: The cookie that the answer sets, which stands for the credentials.

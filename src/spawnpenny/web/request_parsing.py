@@ -76,7 +76,7 @@ def key_of(request: web.Request) -> Key:
 
 
 def cluster_of(request: web.Request) -> str:
-    """Return the name of the Dask cluster of the path.
+    """Return the name of the cluster of the path.
 
     Raises:
         InvalidNameError: The name is not valid.

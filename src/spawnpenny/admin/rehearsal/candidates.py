@@ -51,7 +51,7 @@ class Candidate:
 
     @property
     def title(self) -> str:
-        """The name in a sentence, such as ``a Dask cluster``."""
+        """The name in a sentence, such as ``a cluster``."""
         if self.kind.options is not OptionSource.FORM:
             return self.kind.indefinite
         return "the default server" if self.name == DEFAULT_LAB else f"the server {self.name!r}"

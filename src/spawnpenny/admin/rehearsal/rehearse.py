@@ -81,8 +81,8 @@ def rehearse(
     caller = _caller(labs) or _caller(
         [rehearser.silent().run(candidate) for candidate in islice(_first_labs(plugins, user), 1)]
     )
-    clusters = _rehearsed(rehearser, plugins, selection, [kind for kind in kinds if not kind.lab_token], caller)
-    manifests = (manifest for spawn in (*labs, *clusters) for manifest in spawn.manifests)
+    others = _rehearsed(rehearser, plugins, selection, [kind for kind in kinds if not kind.lab_token], caller)
+    manifests = (manifest for spawn in (*labs, *others) for manifest in spawn.manifests)
     pods = [manifest for manifest in manifests if manifest["kind"] == "Pod" and rehearser.types.fits(manifest)]
     if (fence := fence_problem(pods, settings)) is not None:
         findings.add(fence)
@@ -90,7 +90,7 @@ def rehearse(
         findings.paste(setting, openings_to_paste(pods, settings))
     findings.paste("cluster", ignore_to_paste(rehearser.missing, settings), code="reference_missing")
     return Rehearsal(
-        (*labs, *clusters),
+        (*labs, *others),
         findings.sorted(list(settings.plugins)),
         tuple(dict.fromkeys((*unrehearsed(plugins), *rehearser.unrehearsed, *_texts(plugins, user)))),
     )
@@ -133,7 +133,7 @@ def _name(selection: Selection, user: User, kind: Kind) -> str:
 
 
 def _selected(plugins: Plugins, selection: Selection) -> list[Kind]:
-    """Return the kinds to rehearse: those of labs first, as clusters use their image."""
+    """Return the kinds to rehearse: those of labs first, as others may use their image."""
     provided = [kind for kind in plugins.kinds.of_plugins if plugins.provides(kind.name)]
     if selection.kind is not None:
         return [kind for kind in provided if kind.name == selection.kind]
@@ -152,7 +152,7 @@ def _first_labs(plugins: Plugins, user: User) -> Iterator[Candidate]:
 
 
 def _caller(labs: Sequence[RehearsedSpawn]) -> Caller | None:
-    """Return the lab that requests Dask clusters: they use its image."""
+    """Return the lab that requests the other kinds: they may use its image."""
     for lab in labs:
         for manifest in lab.manifests:
             if manifest["kind"] == "Pod":

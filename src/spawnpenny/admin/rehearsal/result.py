@@ -52,12 +52,12 @@ class RehearsedSpawn:
         label: Its name in ``Problem.spawns``: ``lab profile=gpu``.
         kind: The name of its kind.
         user: The user's name.
-        name: The lab's or the cluster's name.
+        name: The name of the spawn.
         options: The options of the request.
         odd: Whether the user and the server have sample names that are long or unusual.
         starts: Whether nothing was found that would keep it from starting.
         resources: The resources that count against the user's quota.
-        title: What it is in a sentence, such as ``the default server`` or ``a Dask cluster``.
+        title: What it is in a sentence, such as ``the default server`` or ``a cluster``.
         scales: Whether it has workers; one is rehearsed.
         manifests: The objects that would be made, in order, with Secrets masked.
 

@@ -1,4 +1,4 @@
-"""Sample requests: a Hub's request for a lab, and a lab's request for a Dask cluster."""
+"""Sample requests: a Hub's request for a lab, and a lab's request for another kind of spawn."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def problems_of_service(settings: Settings, plugins: Plugins, *, deployed: bool)
         yield Problem(
             "plugins",
             "nothing_to_start",
-            "None of the loaded plugins makes labs, Dask clusters or other spawns.",
+            "None of the loaded plugins has a kind of spawns that users can start, such as labs.",
             "Add the plugin lab, or one of your own.",
             "plugins:\n  lab: {}\n",
         )

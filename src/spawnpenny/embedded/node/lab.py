@@ -4,7 +4,7 @@ It runs ``jupyterhub-singleuser`` if the environment of a Hub is set, else ``jup
 address: all pods of this machine use the same ports, while a Hub requests 0.0.0.0.
 
 If the first further argument is a program and not an option, it runs that program, as ``start.sh`` of the Jupyter
-Docker Stacks does. So one image runs labs and the pods of Dask clusters. ``python`` is the Python that runs this file,
+Docker Stacks does. So one image runs labs and the pods of other kinds. ``python`` is the Python that runs this file,
 and the programs beside it come first in PATH, so that another Python in an image's command line is another environment.
 
 This file is run by its path and imports nothing of spawnpenny: a pod has none of the service's environment, which may

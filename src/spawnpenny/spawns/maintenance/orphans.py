@@ -52,7 +52,7 @@ class Orphans:
         due = {uid: orphan for uid, orphan in found.items() if uid in self._suspects}
         self._suspects = frozenset(found)
         spawns, running = len(_spawn_ids(due.values())), len(_spawn_ids(self.service_context.pods.items()))
-        # The share is of spawns, not of pods: a Dask cluster has a hundred, and a mistake would delete all labs.
+        # The share is of spawns, not of pods: a cluster has a hundred, and a mistake would delete all labs.
         allowed = max(1, int(self.service_context.settings.housekeeping.share * running))
         self.held_back = spawns if spawns > allowed else 0
         log = structlog.get_logger("spawnpenny.maintenance")

@@ -99,6 +99,6 @@ def _caller(context: RequestContext) -> str | None:
 
 
 def _is_handshake(request: web.Request, context: RequestContext) -> bool:
-    """Return whether dask-gateway's client sends its first request, without credentials, to learn the scheme."""
+    """Return whether a client of the dialect sends its first request, without credentials, to learn the scheme."""
     anonymous = context.code == UnauthenticatedError.code and "Authorization" not in request.headers
     return anonymous and request.app[DIALECT].covers(request.path)

@@ -3,14 +3,14 @@
 The scopes:
 
 =============  =====================================================================================
-``read:any``   read the labs and users of everybody
-``spawn:any``  start and stop the labs of everybody; scale and stop the Dask clusters of everybody
-``delete:any`` stop the labs and Dask clusters of everybody
+``read:any``   read the spawns and users of everybody
+``spawn:any``  start and stop the labs of everybody; scale and stop all other spawns of everybody
+``delete:any`` stop the labs and all other spawns of everybody
 ``commission`` commission, retire and read users
-``read:self``  read labs and Dask clusters of the token's own user, but no key of a cluster
-``spawn:self`` read, start and stop labs and Dask clusters of the token's own user
-``lab:self``   like ``read:self``; also start, scale and stop Dask clusters of the token's own user
-``routes``     read the addresses of schedulers and use up tickets for dashboards, for the Dask proxy
+``read:self``  read labs and other spawns of the token's own user, but no key of a cluster
+``spawn:self`` read, start and stop labs and other spawns of the token's own user
+``lab:self``   like ``read:self``; also start, scale and stop all but labs of the token's own user
+``routes``     read the addresses of spawns and use up tickets for dashboards, for the proxy
 ``admin``      all of the above, and read pipelines and plugins; it does not include ``logs`` and ``purge``
 =============  =====================================================================================
 """
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 _SCHEMES: Final = frozenset({"bearer", "token"})  # Jupyter's clients send "token"
-_GATEWAY_SCHEMES: Final = _SCHEMES | {"basic", "jupyterhub"}  # dask-gateway's client sends these, too
+_GATEWAY_SCHEMES: Final = _SCHEMES | {"basic", "jupyterhub"}  # clients of the protocol send these, too
 _IN_USERNAME: Final = "x-oauth-basic"
 """A password which means that the username is the token, as with Gafaelfawr and GitHub."""
 _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
@@ -150,7 +150,7 @@ def _advice(access: Access) -> str:
 def _user_of(identity: Identity) -> str:
     if identity.username is None:
         raise InvalidRequestError(
-            "The token belongs to no user, so it has no Dask clusters. Send the token of a lab or of a user."
+            "The token belongs to no user, so it has no spawns. Send the token of a lab or of a user."
         )
     return check_username(identity.username)
 

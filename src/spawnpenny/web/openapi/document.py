@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LOCATIONS: Final = {
     "user": ("The username, percent-encoded.", MAX_USERNAME),
-    "cluster": ("The name of the Dask cluster.", MAX_CLUSTER),
+    "cluster": ("The name of the cluster.", MAX_CLUSTER),
     "lab": ("The name of the lab, percent-encoded. `~default` is the default lab.", MAX_LAB),
 }
 _PART: Final = re.compile(r"\{(\w+)\}")
