@@ -1,6 +1,6 @@
 """Advice for each error code: one or two sentences on what its reader can do.
 
-An error with advice of its own takes precedence.
+An error with advice of its own takes precedence, such as those of plugins.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ _ADMINISTRATOR: Final = "Tell an administrator: you cannot fix this yourself."
 _CREDENTIALS: Final = "Log in again, or use another token; if that does not help, tell an administrator."
 _CHOOSE: Final = "Choose another value."
 _NAME: Final = "Choose another name."
-_ANOTHER: Final = "Start another one when you need it."
 _KIND: Final = "Choose another profile or size; if that does not help, tell an administrator"
 _OPERATOR: Final = "Fix what the message names, and start the service again; `spawnpenny check` checks the settings."
-_LIST: Final = "List your Dask clusters, and check how the name is written."
 
 ADVICE: Final[Mapping[str, str]] = {
     "body_timeout": "Send the whole body again without pauses; a proxy on the way may be slow.",
@@ -27,17 +25,13 @@ ADVICE: Final[Mapping[str, str]] = {
     "broker_refused": _ADMINISTRATOR,
     "broker_unavailable": _SOON,
     "claim_expired": _SOON,
-    "cluster_alone": _ANOTHER,
     "cluster_already_exists": _AGAIN,
     "cluster_conflict": _AGAIN,
     "cluster_error": _AGAIN,
     "cluster_expired": _AGAIN,
     "cluster_forbidden": "Tell an administrator: a rule of the cluster refuses it, or the service lacks a permission.",
-    "cluster_idle": _ANOTHER,
     "cluster_invalid_object": f"{_KIND}: the cluster refuses an object of the settings.",
     "cluster_kind_not_served": "Tell an administrator: the cluster does not serve this kind or version of objects.",
-    "cluster_lab_gone": "Start the lab again, and start another Dask cluster from it.",
-    "cluster_lifetime": _ANOTHER,
     "cluster_not_found": _AGAIN,
     "cluster_object_altered": (
         "Tell an administrator: a webhook may add labels and annotations, but must not change those of spawnpenny.io."
@@ -46,7 +40,6 @@ ADVICE: Final[Mapping[str, str]] = {
     "cluster_unavailable": _SOON,
     "cluster_webhook_unavailable": f"{_SOON[:-1]} the webhook's name.",
     "container_waiting": "Start it again; if that does not help, tell an administrator the reason.",
-    "dask_not_found": _LIST,
     "deadline_exceeded": "Start it again: the second time is often faster. If it is not, tell an administrator.",
     "elsewhere": "Try again in a few seconds.",
     "forbidden": _CREDENTIALS,
@@ -69,7 +62,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "not_ours": _ADMINISTRATOR,
     "not_ready": "Try again in a few seconds.",
     "not_running": "Wait until it runs, or start another one.",
-    "not_scalable": "Start one of a kind with workers, such as a Dask cluster.",
+    "not_scalable": "Start one of a kind that has workers.",
     "option_invalid": _CHOOSE,
     "option_unknown": _CHOOSE,
     "out_of_memory": "Start it again with more memory, or load less data at once.",
@@ -111,7 +104,6 @@ ADVICE: Final[Mapping[str, str]] = {
     "storage_in_use": "Stop the other one first.",
     "storage_kept": "Tell an administrator if you want the storage deleted all the same.",
     "storage_not_ours": _ADMINISTRATOR,
-    "ticket_unknown": "Open the dashboard again from the cluster's page or widget, which has a new link.",
     "tls_unsupported": _ADMINISTRATOR,
     "too_many_requests": "Wait a minute, then start it again.",
     "too_many_spawns": "Stop something that you do not need.",

@@ -21,17 +21,18 @@ class SpawnpennyError(Exception):
     """The base of all coded errors.
 
     ``facts`` are further members of the problem document (RFC 9457, section 3.2). ``advice`` says what its reader can
-    do if the general advice for the code (``spawnpenny.advice``) does not fit.
+    do if the general advice for the code (``spawnpenny.advice``) does not fit, or there is none. A class may have it.
     """
 
     code: str = "internal_error"
     status: ClassVar[int] = 500
     title: str = "Something went wrong in spawnpenny"
+    advice: str | None = None
 
     def __init__(self, message: str, *, advice: str | None = None, **facts: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.advice = advice
+        self.advice = advice or self.advice
         self.facts: Mapping[str, Any] = facts
 
     @property
@@ -178,7 +179,7 @@ class SpawnError(SpawnpennyError):
         super().__init__(message, advice=advice, **facts)
         if code is not None:
             self.code = _plugin_code(code)
-            self.advice = advice or ADVICE[SpawnError.code]
+            self.advice = self.advice or ADVICE[SpawnError.code]
 
 
 class ProvisionError(SpawnError):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spawnpenny.api import SpawnError
+
+_ANOTHER: Final = "Start another one when you need it."
 
 
 class ClusterIdleError(SpawnError):
@@ -10,6 +14,7 @@ class ClusterIdleError(SpawnError):
 
     code = "cluster_idle"
     title = "The Dask cluster had nothing to do"
+    advice = _ANOTHER
 
 
 class ClusterAloneError(SpawnError):
@@ -17,6 +22,7 @@ class ClusterAloneError(SpawnError):
 
     code = "cluster_alone"
     title = "No client was connected to the Dask cluster"
+    advice = _ANOTHER
 
 
 class ClusterLifetimeError(SpawnError):
@@ -24,6 +30,7 @@ class ClusterLifetimeError(SpawnError):
 
     code = "cluster_lifetime"
     title = "The Dask cluster ran as long as one may"
+    advice = _ANOTHER
 
 
 class ClusterLabGoneError(SpawnError):
@@ -31,3 +38,4 @@ class ClusterLabGoneError(SpawnError):
 
     code = "cluster_lab_gone"
     title = "The lab of the Dask cluster has ended"
+    advice = "Start the lab again, and start another Dask cluster from it."
