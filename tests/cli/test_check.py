@@ -7,9 +7,9 @@ import json
 import pytest
 
 from spawnpenny.cli.command import run
-from spawnpenny.settings.model import STANDARD_PLUGINS
 
 HASH = "0123456789abcdef" * 4
+STANDARD_PLUGINS = ("dask", "lab", "namespace", "quota", "user")
 NEEDED_BY = {"namespace": ("quota", "user", "lab", "dask")}
 
 

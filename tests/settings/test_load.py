@@ -13,12 +13,13 @@ from marshmallow import ValidationError
 from spawnpenny.errors import SettingsError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import load_settings, make_settings
-from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS, Settings
+from spawnpenny.settings.model import PLUGIN_GROUP, Settings
 from spawnpenny.settings.schema import StrictSchema, flatten, schema_of
 from spawnpenny.settings.sections import TokenSettings
 from spawnpenny.settings.types import Seconds
 
 SHA = "0a" * 32
+STANDARD_PLUGINS = ("dask", "lab", "namespace", "quota", "user")
 NO_SETTINGS = {name: {} for name in STANDARD_PLUGINS}
 
 

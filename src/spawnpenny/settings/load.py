@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from spawnpenny.errors import SettingsError
-from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS, Settings
+from spawnpenny.settings.model import PLUGIN_GROUP, Settings
 from spawnpenny.settings.schema import load_strict, schema_of, without
 from spawnpenny.settings.sources import overrides, put, read_yaml
+from spawnpenny.settings.standard_plugins import standard_plugins
 
 
 def load_settings(file: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -101,5 +102,4 @@ def _with_plugins(data: Mapping[str, Any]) -> dict[str, Any]:
     """Add the installed standard plugins if there is no section ``plugins``: a site may leave one out."""
     if "plugins" in data:
         return dict(data)
-    installed = {entry.name for entry in entry_points(group=PLUGIN_GROUP)}
-    return {**data, "plugins": {name: {} for name in STANDARD_PLUGINS if name in installed}}
+    return {**data, "plugins": {name: {} for name in standard_plugins(entry_points(group=PLUGIN_GROUP))}}

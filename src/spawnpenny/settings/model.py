@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Final, TypeVar
 
 from spawnpenny.settings.schema import StrictSchema, load_strict
@@ -25,6 +26,7 @@ from spawnpenny.settings.sections import (
     UserSettings,
     WebSettings,
 )
+from spawnpenny.settings.standard_plugins import standard_plugins
 from spawnpenny.settings.types import (
     Name,
     Sections,
@@ -35,8 +37,10 @@ T = TypeVar("T")
 
 PLUGIN_GROUP: Final = "spawnpenny"
 """The group of entry points of plugins."""
-STANDARD_PLUGINS: Final = ("namespace", "quota", "user", "lab", "dask")
-"""The plugins that are loaded, if installed, without a section ``plugins`` in the settings."""
+
+
+def _standard() -> dict[str, Any]:
+    return {name: {} for name in standard_plugins(entry_points(group=PLUGIN_GROUP))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Settings:
     embedded: EmbeddedSettings = field(default_factory=EmbeddedSettings)
     tokens: Mapping[str, TokenSettings] = field(default_factory=dict)
     plugins_dir: str | None = None
-    plugins: Sections = field(default_factory=lambda: {name: {} for name in STANDARD_PLUGINS})
+    plugins: Sections = field(default_factory=_standard)
     _read: set[str] = field(default_factory=set, repr=False, compare=False)
     _loaded: dict[tuple[str, type], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from spawnpenny.admin.permissions.grants import gather
@@ -12,7 +13,8 @@ from spawnpenny.pipeline.pod_openings import is_opening, opening_level
 from spawnpenny.plugin.manager import Plugins, load_plugins
 from spawnpenny.plugin.plugin_files import PLUGINS_DIR
 from spawnpenny.settings.load import make_settings
-from spawnpenny.settings.model import STANDARD_PLUGINS, Settings
+from spawnpenny.settings.model import PLUGIN_GROUP, Settings
+from spawnpenny.settings.standard_plugins import standard_plugins
 
 
 def notes_on_settings(settings: Settings) -> Iterator[str]:
@@ -25,6 +27,7 @@ def notes_on_settings(settings: Settings) -> Iterator[str]:
 
 def notes_on_plugins(plugins: Plugins) -> Iterator[str]:
     """Yield a note for each standard plugin and each file of ``plugins_dir`` that is not loaded."""
+    standard = standard_plugins(entry_points(group=PLUGIN_GROUP))
     for path in plugins.misnamed_files:
         yield (
             f"The file {path.name} in plugins_dir cannot be loaded: the name of a plugin has lower case letters, "
@@ -36,7 +39,7 @@ def notes_on_plugins(plugins: Plugins) -> Iterator[str]:
                 f"The plugin {info.name} is in plugins_dir but not loaded: "
                 "to load it, name it in the section `plugins`."
             )
-        if info.name in STANDARD_PLUGINS and not info.loaded:
+        if info.name in standard and not info.loaded:
             yield (
                 f"The standard plugin {info.name} is installed but not loaded: a section `plugins` replaces the "
                 f"standard list. To load it, add {info.name} to that section."

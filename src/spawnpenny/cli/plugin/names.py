@@ -12,7 +12,7 @@ from spawnpenny.cli.plugin.distribution import distribution_name, module_name
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
-from spawnpenny.settings.model import PLUGIN_GROUP, STANDARD_PLUGINS
+from spawnpenny.settings.model import PLUGIN_GROUP
 
 _NAME: Final = re.compile(r"(?!spawnpenny\b)[a-z](?:-?[a-z0-9]){0,39}")
 
@@ -35,8 +35,6 @@ def check_name(name: str) -> None:
         if entry.name == name:
             source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
             raise UsageError(f"The plugin {name!r} exists already: {source} is installed. Choose another name.")
-    if name in STANDARD_PLUGINS:
-        raise UsageError(f"The plugin {name!r} exists already: it is a standard plugin. Choose another name.")
     if name in _step_families():
         raise UsageError(f"An installed plugin has a step {name!r}. Choose another name.")
     if find_spec(module_name(name)) is not None:
