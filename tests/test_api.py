@@ -48,6 +48,7 @@ def test_the_api_is_as_it_was():
         "Authority",
         "Backoff",
         "Caller",
+        "ChartMigration",
         "Checkbox",
         "ClusterError",
         "ClusterOption",

@@ -115,12 +115,6 @@ def test_a_name_that_no_new_plugin_can_have_is_refused(here, capsys, name, messa
     assert list(here.iterdir()) == []
 
 
-def test_a_standard_plugin_that_is_not_installed_keeps_its_name(here, capsys, monkeypatch):
-    monkeypatch.setattr("spawnpenny.cli.plugin.names.entry_points", lambda group: ())
-    assert run(["plugin", "new", "quota"]) == 2
-    assert "it is a standard plugin" in capsys.readouterr().err
-
-
 def test_a_module_of_that_name_is_not_hidden(here, capsys, monkeypatch):
     (here / "spawnpenny_taken.py").touch()
     monkeypatch.syspath_prepend(here)

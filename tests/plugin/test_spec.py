@@ -57,15 +57,15 @@ def test_the_example_of_steps_stands_between_namespace_and_lab(example):
 
 def test_the_example_of_kinds_declares_one_that_no_step_provides_yet(example):
     plugins = example("spawnpenny_kinds")
-    assert plugins.kinds.describe(Key("ray", "r1")) == "Ray cluster 'r1'"
-    assert [step.name for step in plugins.pipelines["ray"].steps] == [
+    assert plugins.kinds.describe(Key("render", "r1")) == "rendering 'r1'"
+    assert [step.name for step in plugins.pipelines["render"].steps] == [
         "namespace",
         "user.provision",
         "network",
         "quota",
         "user.files",
     ]
-    assert not plugins.provides("ray")
+    assert not plugins.provides("render")
 
 
 def test_the_example_of_a_pod_patch_is_merged(example, spawn):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spawnpenny.auth.identity import Authenticator, Credentials, Identity
     from spawnpenny.domain.answers import Answer, answers
     from spawnpenny.domain.broker_errors import VolumesKeptError
+    from spawnpenny.domain.chart_migration import ChartMigration
     from spawnpenny.domain.cluster_options import ClusterOption, OptionType
     from spawnpenny.domain.contract import (
         AUTHORITY,
@@ -103,6 +104,7 @@ __all__ = [
     "Authority",
     "Backoff",
     "Caller",
+    "ChartMigration",
     "Checkbox",
     "ClusterError",
     "ClusterOption",
@@ -192,6 +194,7 @@ _HOMES: Final = {
     "spawnpenny.auth.identity": "Authenticator Credentials Identity",
     "spawnpenny.domain.answers": "Answer answers",
     "spawnpenny.domain.broker_errors": "VolumesKeptError",
+    "spawnpenny.domain.chart_migration": "ChartMigration",
     "spawnpenny.domain.cluster_options": "ClusterOption OptionType",
     "spawnpenny.domain.contract": (
         "AUTHORITY CONTROL_PORT_NAME CONTROL_TOKEN DASHBOARD_PORT_NAME NOTEBOOK NOTEBOOK_PORT_NAME SCHEDULER "

@@ -38,7 +38,11 @@ def check_items(plugin: str, hook: str, result: Any, expected: type[Any]) -> Seq
         PluginError: It is something else.
 
     """
-    if not isinstance(result, Sequence) or not all(isinstance(item, expected) for item in result):
+    if (
+        isinstance(result, str)
+        or not isinstance(result, Sequence)
+        or not all(isinstance(item, expected) for item in result)
+    ):
         raise PluginError(
             f"The hook {hook} of the plugin {plugin!r} has to return a list of {expected.__name__} objects."
         )

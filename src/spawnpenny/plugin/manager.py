@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 import structlog
 
 from spawnpenny.auth.identity import Authenticator
+from spawnpenny.domain.chart_migration import ChartMigration
 from spawnpenny.domain.cluster_options import ClusterOption
 from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.kinds import Kinds, OptionSource
@@ -22,7 +23,8 @@ from spawnpenny.pipeline.order import Ordered, order
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.validation import check_kinds, check_name
 from spawnpenny.plugin import built_in
-from spawnpenny.plugin.hook_results import call_hook, check_default, check_fields, check_items
+from spawnpenny.plugin.cluster_hooks import groups_of, options_of, overrides_of
+from spawnpenny.plugin.hook_results import call_hook, check_fields, check_items
 from spawnpenny.plugin.info import PluginInfo, plugin_infos
 from spawnpenny.plugin.kind_form import own_fields
 from spawnpenny.plugin.kind_registry import HOOK, kinds_of
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.spawn import PlannedSpawn
     from spawnpenny.settings.model import Settings
 
+T = TypeVar("T")
 _BUILT_IN: Mapping[str, object] = {"spawnpenny.tokens": built_in}
 """Plugins that are always loaded. No plugin that the settings name can have a dot in its name."""
 
@@ -160,54 +163,42 @@ class Plugins:
         plugin = next(plugin for plugin, kinds in self.declared_kinds.items() if kind in kinds)
         return (*shared, *own_fields(declared, plugin, user, shared))
 
-    def cluster_options(self, user: User) -> tuple[ClusterOption, ...]:
-        """Return the options that a user has for a Dask cluster, of all plugins by their names.
+    def cluster_options(self, user: User, kind: str | None = None) -> tuple[ClusterOption, ...]:
+        """Return the cluster options that a user has for spawns of a kind; None for all kinds that have some."""
+        hook = "spawnpenny_cluster_options"
+        found = (
+            options_of(self._results(hook, user=user, kind=name, settings=self._settings))
+            for name in self._with_cluster_options(kind)
+        )
+        return tuple({option.name: option for options in found for option in options}.values())
 
-        Raises:
-            PluginError: A plugin returns something else, two options of one name, or a wrong default.
+    def cluster_overrides(
+        self, user: User, options: Mapping[str, Any], kind: str
+    ) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return pairs of a plugin's name and its overrides of a spawn for a user."""
+        hook = "spawnpenny_cluster_overrides"
+        return overrides_of(self._results(hook, user=user, options=options, kind=kind, settings=self._settings))
 
-        """
-        found: dict[str, ClusterOption] = {}
-        for name, result in self._results("spawnpenny_cluster_options", user=user, settings=self._settings):
-            for option in check_items(name, "spawnpenny_cluster_options", result, ClusterOption):
-                if option.name in found:
-                    raise PluginError(f"The plugin {name!r} has a cluster option {option.name!r} that exists already.")
-                check_default(name, option)
-                found[option.name] = option
-        return tuple(found.values())
+    def worker_groups(self, kind: str | None = None) -> tuple[WorkerGroup, ...]:
+        """Return the worker groups of a kind; None for all kinds that have cluster options."""
+        found = (
+            groups_of(self._results("spawnpenny_worker_groups", kind=name, settings=self._settings))
+            for name in self._with_cluster_options(kind)
+        )
+        return tuple({group.name: group for groups in found for group in groups}.values())
 
-    def cluster_overrides(self, user: User, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return pairs of a plugin's name and its overrides of a Dask cluster for a user.
+    def _with_cluster_options(self, kind: str | None) -> tuple[str, ...]:
+        if kind is not None:
+            return (kind,)
+        return tuple(kind.name for kind in self._kinds.of_plugins if kind.options is OptionSource.CLUSTER)
 
-        Raises:
-            PluginError: A plugin's hook fails, or returns something else than a mapping.
+    def notes(self) -> list[str]:
+        """Return the notes of all plugins on their settings."""
+        return self._listed("spawnpenny_notes", str)
 
-        """
-        found = []
-        for name, result in self._results(
-            "spawnpenny_cluster_overrides", user=user, options=options, settings=self._settings
-        ):
-            if result is not None and not isinstance(result, Mapping):
-                raise PluginError(
-                    f"The hook spawnpenny_cluster_overrides of the plugin {name!r} has to return a mapping or None."
-                )
-            found += [(name, result)] if result else []
-        return found
-
-    def worker_groups(self) -> tuple[WorkerGroup, ...]:
-        """Return the groups of workers of Dask clusters, of all plugins by their names.
-
-        Raises:
-            PluginError: A plugin returns something else, or two groups have one name.
-
-        """
-        found: dict[str, WorkerGroup] = {}
-        for name, result in self._results("spawnpenny_worker_groups", settings=self._settings):
-            for group in check_items(name, "spawnpenny_worker_groups", result, WorkerGroup):
-                if group.name in found:
-                    raise PluginError(f"The plugin {name!r} has a worker group {group.name!r} that exists already.")
-                found[group.name] = group
-        return tuple(found.values())
+    def chart_migrations(self) -> list[ChartMigration]:
+        """Return the migrations from the values of charts, of all plugins by their names."""
+        return self._listed("spawnpenny_chart_migrations", ChartMigration)
 
     def routes(self, spawns: Callable[[str, frozenset[str]], object]) -> Iterator[tuple[str, Any]]:
         """Yield pairs of a plugin's name and what it contributes as routes; ``web.plugin_routes`` checks them.
@@ -254,6 +245,10 @@ class Plugins:
     def _results(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
         for impl in self._impls(hook):
             yield impl.plugin_name, call_hook(impl, hook, arguments)
+
+    def _listed(self, hook: str, expected: type[T]) -> list[T]:
+        results = self._results(hook, settings=self._settings)
+        return [item for name, result in results for item in check_items(name, hook, result, expected)]
 
     def _impls(self, hook: str) -> list[pluggy.HookImpl]:
         return sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=_place)

@@ -38,6 +38,7 @@ def plugin_problems(settings: Settings) -> list[str]:
 
 def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterator[str]:
     user = User("somebody", settings.users.uid, settings.users.gid)
+    kinds = [""]  # of no kind, for a plugin that declares none itself
     for hook in (
         HOOK,
         "spawnpenny_steps",
@@ -48,6 +49,9 @@ def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterato
     ):
         for impl in getattr(manager.hook, hook).get_hookimpls():
             try:
-                call_hook(impl, hook, {"settings": settings, "user": user})
+                results = [call_hook(impl, hook, {"settings": settings, "user": user, "kind": kind}) for kind in kinds]
             except SpawnpennyError as error:
                 yield error.message
+                continue
+            if hook == HOOK and isinstance(results[0], list | tuple):
+                kinds = [str(getattr(kind, "name", "")) for kind in results[0]] or kinds

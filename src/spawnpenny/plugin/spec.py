@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import click
 
     from spawnpenny.auth.identity import Authenticator
+    from spawnpenny.domain.chart_migration import ChartMigration
     from spawnpenny.domain.cluster_options import ClusterOption
     from spawnpenny.domain.events import Event
     from spawnpenny.domain.forms import FormField
@@ -61,7 +62,7 @@ def spawnpenny_steps(settings: Settings) -> Sequence[Step]:
 
 @hookspec
 def spawnpenny_kinds(settings: Settings) -> Sequence[Kind]:
-    """Contribute kinds of spawns, beside labs and Dask clusters.
+    """Contribute kinds of spawns, such as labs.
 
     Called once, when the service starts. Names and plurals are unique among all plugins. The plugin, or another one,
     has a step of the scope ``spawn`` with the kind's name in ``kinds``.
@@ -72,7 +73,7 @@ def spawnpenny_kinds(settings: Settings) -> Sequence[Kind]:
 
         @hookimpl
         def spawnpenny_kinds(settings: Settings) -> list[Kind]:
-            return [Kind("ray", "rays", "Ray cluster", scales=True, ends_with_lab=True, follows_pods=True, minimum=1)]
+            return [Kind("render", "renders", "rendering", completes=True)]
     """
     raise NotImplementedError
 
@@ -198,19 +199,20 @@ def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
 
 
 @hookspec
-def spawnpenny_cluster_options(user: User, settings: Settings) -> Sequence[ClusterOption]:
-    """Contribute options of Dask clusters. They are the cluster options that a request may have.
+def spawnpenny_cluster_options(user: User, kind: str, settings: Settings) -> Sequence[ClusterOption]:
+    """Contribute cluster options of a kind: those that a request for a spawn of this kind may have.
 
-    Called for each list of options and for each start of a cluster, and once when the service starts, for a user
-    called ``somebody`` with the site's default uid. It has to be pure and fast. A request with an unknown option or a
+    Called for the kinds whose ``options`` are ``OptionSource.CLUSTER``: for each list of options and for each start,
+    and once when the service starts, for a user called ``somebody`` with the site's default uid. It has to be pure and
+    fast. A plugin that ignores ``kind`` adds its options to all of these kinds. A request with an unknown option or a
     wrong value is refused before any step sees it. ``spawn.options`` has the default of an option without a value.
 
     Example::
 
-        from spawnpenny.api import ClusterOption, OptionType, Settings, User, hookimpl
+        from spawnpenny.api import ClusterOption, OptionType, User, hookimpl
 
         @hookimpl
-        def spawnpenny_cluster_options(user: User, settings: Settings) -> list[ClusterOption]:
+        def spawnpenny_cluster_options(user: User) -> list[ClusterOption]:
             return [ClusterOption("team", OptionType.SELECT, "blue", "Who pays", choices=("blue", "red"))]
     """
     raise NotImplementedError
@@ -218,14 +220,14 @@ def spawnpenny_cluster_options(user: User, settings: Settings) -> Sequence[Clust
 
 @hookspec
 def spawnpenny_cluster_overrides(
-    user: User, options: Mapping[str, Any], settings: Settings
+    user: User, options: Mapping[str, Any], kind: str, settings: Settings
 ) -> Mapping[str, Any] | None:
-    """Set parts of a Dask cluster for one user, as ``choices`` and ``overrides`` of the settings do; None for nothing.
+    """Set parts of a spawn for one user, as ``choices`` and ``overrides`` of the settings do; None for nothing.
 
-    Called for each start of a cluster, and again whenever a pod of it is created. It has to be pure and fast, and to
+    Called for each start, and again whenever a pod of the spawn is created. It has to be pure and fast, and to
     return the same for the same user and options. ``options`` has the user's values, and the defaults of the other
     options. The result is laid over the settings and the choices. Its keys are those of the plugin that provides the
-    clusters.
+    kind.
 
     Example::
 
@@ -243,20 +245,56 @@ def spawnpenny_cluster_overrides(
 
 
 @hookspec
-def spawnpenny_worker_groups(settings: Settings) -> Sequence[WorkerGroup]:
-    """Contribute groups of workers of Dask clusters.
+def spawnpenny_worker_groups(kind: str, settings: Settings) -> Sequence[WorkerGroup]:
+    """Contribute groups of workers of spawns of a kind.
 
-    Called for each list of groups and each change of a cluster's scale, and once when the service starts. It has to be
-    pure and fast. Every cluster has the group ``default``. ``spawn.scale.of(name)`` is the desired number of workers of
-    a group. The step that creates workers of other groups sets the label ``spawnpenny.io/worker-group`` on them.
+    Called for the kinds whose ``options`` are ``OptionSource.CLUSTER``: for each list of groups and each change of a
+    scale, and once when the service starts. It has to be pure and fast. Every spawn has the group ``default``.
+    ``spawn.scale.of(name)`` is the desired number of workers of a group. The step that creates workers of other groups
+    sets the label ``spawnpenny.io/worker-group`` on them.
 
     Example::
 
-        from spawnpenny.api import Settings, WorkerGroup, hookimpl
+        from spawnpenny.api import WorkerGroup, hookimpl
 
         @hookimpl
-        def spawnpenny_worker_groups(settings: Settings) -> list[WorkerGroup]:
-            return [WorkerGroup("default", cores=1, memory=2**31, maximum=10)]
+        def spawnpenny_worker_groups(kind: str) -> list[WorkerGroup]:
+            return [WorkerGroup("default", cores=1, memory=2**31, maximum=10)] if kind == "mine" else []
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_notes(settings: Settings) -> Sequence[str]:
+    """Contribute notes on the settings, for ``spawnpenny check``: what is allowed, and rarely meant.
+
+    Called by that command alone. A note is one sentence or two for an administrator. A wrong setting is refused by its
+    schema, or by ``Step.verify``.
+
+    Example::
+
+        from spawnpenny.api import Settings, hookimpl
+
+        @hookimpl
+        def spawnpenny_notes(settings: Settings) -> list[str]:
+            return [] if settings.tokens else ["Without tokens, nobody can reach the licence server."]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_chart_migrations(settings: Settings) -> Sequence[ChartMigration]:
+    """Contribute migrations from the values of charts that are installed beside JupyterHub's.
+
+    Called by ``spawnpenny migrate`` alone, for the standard plugins, with default settings.
+
+    Example::
+
+        from spawnpenny.api import ChartMigration, Settings, hookimpl
+
+        @hookimpl
+        def spawnpenny_chart_migrations(settings: Settings) -> list[ChartMigration]:
+            return [ChartMigration("motd", lambda values: {"plugins.motd.text": values.get("text", "")})]
     """
     raise NotImplementedError
 

@@ -96,7 +96,7 @@ def choose(context: SpawnContext) -> None:
         env = {**record.request.env, VARIABLE: new_lab_token(context.names)}
         record.request = replace(record.request, env=env)
     if kind.options is OptionSource.CLUSTER:
-        offered = plugins.cluster_options(user)
+        offered = plugins.cluster_options(user, context.run.record.key.kind)
         record.choose(check_cluster_options(offered, record.request.options), secret=secret_options(offered))
 
 

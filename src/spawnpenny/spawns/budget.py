@@ -62,7 +62,9 @@ class Budget:
         kind = plugins.kinds[self.context.run.record.key.kind]
         if not kind.minimum:
             return
-        groups = group_names(plugins.worker_groups()) if kind.options is OptionSource.CLUSTER else (DEFAULT_GROUP,)
+        groups = (
+            group_names(plugins.worker_groups(kind.name)) if kind.options is OptionSource.CLUSTER else (DEFAULT_GROUP,)
+        )
         scales = (Scale().resized(group, kind.minimum) for group in groups)
         refusals = (self._refusal(scale, resources_in_use=Resources()) for scale in scales)
         first = next(refusals)

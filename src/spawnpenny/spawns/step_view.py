@@ -165,7 +165,7 @@ class StepView:
         )
 
     def _overrides(self, spawn: PlannedSpawn) -> list[tuple[str, Mapping[str, Any]]]:
-        return self.context.service_context.plugins.cluster_overrides(spawn.user, dict(spawn.options))
+        return self.context.service_context.plugins.cluster_overrides(spawn.user, dict(spawn.options), spawn.kind)
 
     def _patch(self, spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         service_context = self.context.service_context

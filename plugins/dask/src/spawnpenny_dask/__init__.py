@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spawnpenny.api import (
+    ChartMigration,
     ClusterOption,
     Kind,
     Manifest,
@@ -14,15 +17,19 @@ from spawnpenny.api import (
     hookimpl,
 )
 from spawnpenny_dask.lab_environment import lab_patch
+from spawnpenny_dask.migration.chart import gateway_migration
 from spawnpenny_dask.settings import DaskSettingsSchema
+from spawnpenny_dask.settings_notes import settings_notes
 from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
+
+_DASK: Final = "dask"
 
 
 @hookimpl
 def spawnpenny_kinds() -> list[Kind]:
     return [
         Kind(
-            "dask",
+            _DASK,
             "dask",
             "Dask cluster",
             scales=True,
@@ -44,13 +51,23 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 
 @hookimpl
-def spawnpenny_cluster_options(settings: Settings) -> list[ClusterOption]:
-    return settings.load("dask", DaskSettingsSchema()).offered()
+def spawnpenny_cluster_options(kind: str, settings: Settings) -> list[ClusterOption]:
+    return settings.load("dask", DaskSettingsSchema()).offered() if kind == _DASK else []
 
 
 @hookimpl
-def spawnpenny_worker_groups(settings: Settings) -> list[WorkerGroup]:
-    return settings.load("dask", DaskSettingsSchema()).groups()
+def spawnpenny_worker_groups(kind: str, settings: Settings) -> list[WorkerGroup]:
+    return settings.load("dask", DaskSettingsSchema()).groups() if kind == _DASK else []
+
+
+@hookimpl
+def spawnpenny_notes(settings: Settings) -> list[str]:
+    return [*settings_notes(settings)]
+
+
+@hookimpl
+def spawnpenny_chart_migrations() -> list[ChartMigration]:
+    return [gateway_migration()]
 
 
 @hookimpl

@@ -22,11 +22,11 @@ def notes_on_settings(settings: Settings) -> Iterator[str]:
     yield from _tokens(settings)
     yield from _pods(settings)
     yield from _broker(settings)
-    yield from _gateway(settings)
 
 
 def notes_on_plugins(plugins: Plugins) -> Iterator[str]:
-    """Yield a note for each standard plugin and each file of ``plugins_dir`` that is not loaded."""
+    """Yield the notes of the plugins, and one for each standard plugin and file of ``plugins_dir`` not loaded."""
+    yield from plugins.notes()
     standard = standard_plugins(entry_points(group=PLUGIN_GROUP))
     for path in plugins.misnamed_files:
         yield (
@@ -102,15 +102,3 @@ def _broker(settings: Settings) -> Iterator[str]:
         yield "broker.purge is on: a namespace may be deleted together with its volume claims."
     if settings.cluster == "kubernetes" and not settings.broker.separate:
         yield "broker.separate is false: the service also has the broker's rights, which amount to the whole cluster."
-
-
-def _gateway(settings: Settings) -> Iterator[str]:
-    gateway = settings.gateway
-    if "dask" in settings.plugins and gateway.address is None:
-        yield "gateway.address is not set: labs do not learn where to request Dask clusters."
-    if gateway.address is not None and gateway.proxy_address is None:
-        yield "gateway.proxy_address is not set: Dask clients look for schedulers at the port of gateway.address."
-    offered = gateway.proxy_address is not None or gateway.public_address is not None
-    scopes = {scope for token in settings.tokens.values() for scope in token.scopes}
-    if offered and not scopes & {"routes", "admin"}:
-        yield "No token has the scope routes: the proxy of Dask clusters cannot read its routes."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from spawnpenny.admin.migration import shapes
+from spawnpenny.domain.chart_migration import ChartMigration
 from spawnpenny.errors import SettingsError
 
 DEFAULTS: Final[Mapping[str, Any]] = {
@@ -55,47 +56,54 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 }
 """The chart's own values that concern labs, of version 4."""
 _HUB: Final = "jupyterhub"
-_GATEWAY: Final = "dask-gateway"
 _DEPTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A site's values: JupyterHub's merged with the chart's own, and dask-gateway's; None if it has none."""
+    """A site's values: JupyterHub's merged with the chart's own, and those of other charts that a plugin knows."""
 
     hub: Mapping[str, Any]
-    gateway: Mapping[str, Any] | None
+    others: Sequence[tuple[ChartMigration, Mapping[str, Any]]]
     places: tuple[str, ...]
     """The dotted path of JupyterHub's values in the files; empty if they are at the top."""
     misshapen: tuple[str, ...] = ()
     """Sentences on values that were left out, as the chart needs another type there."""
 
 
-def read_values(files: Iterable[tuple[str, Mapping[str, Any]]]) -> Values:
+def read_values(files: Iterable[tuple[str, Mapping[str, Any]]], migrations: Sequence[ChartMigration] = ()) -> Values:
     """Merge files; later files override earlier ones. JupyterHub may be a dependency of their chart, at any depth.
+
+    ``migrations`` are those of further charts, which may be dependencies, too.
 
     Raises:
         SettingsError: A file has no values of JupyterHub.
 
     """
     hub: Any = {}
-    gateway: Any = {}
+    others: dict[str, Any] = {}
     places = []
     for name, data in files:
         place = _place_of_hub(data)
-        daskhub = _first(data, lambda key, _: key == _GATEWAY)
-        if place is None and daskhub is None and data:
+        found = {migration.chart: _place_of(data, migration.chart) for migration in migrations}
+        if place is None and not any(found.values()) and data:
             raise SettingsError(
                 f"{name} has no values of Zero to JupyterHub: it lacks the sections `singleuser`, `hub` and `{_HUB}`."
             )
         if place is not None:
             hub = _merged(hub, _at(data, place))
             places.append(".".join(place))
-        if daskhub is not None:
-            gateway = _merged(gateway, _at(data, daskhub))
+        others |= {
+            chart: _merged(others.get(chart, {}), _at(data, path)) for chart, path in found.items() if path is not None
+        }
     hub, of_hub = shapes.well_shaped(hub, shapes.HUB)
-    gateway, of_gateway = shapes.well_shaped(gateway, shapes.GATEWAY, f"{_GATEWAY}.")
-    return Values(_coalesced(DEFAULTS, hub), gateway or None, tuple(dict.fromkeys(places)), (*of_hub, *of_gateway))
+    shaped = []
+    misshapen = list(of_hub)
+    for migration in migrations:
+        values, notes = shapes.well_shaped(others.get(migration.chart, {}), migration.shapes, f"{migration.chart}.")
+        misshapen += notes
+        shaped += [(migration, values)] if values else []
+    return Values(_coalesced(DEFAULTS, hub), shaped, tuple(dict.fromkeys(places)), tuple(misshapen))
 
 
 def at(values: Any, path: str) -> Any:
@@ -109,10 +117,14 @@ def _at(values: Any, path: Iterable[str]) -> Any:
     return values
 
 
+def _place_of(data: Mapping[str, Any], chart: str) -> tuple[str, ...] | None:
+    return _first(data, lambda key, _: key == chart)
+
+
 def _place_of_hub(data: Mapping[str, Any]) -> tuple[str, ...] | None:
     if "singleuser" in data or ("hub" in data and _HUB not in data):
         return ()
-    nested = _first(data, lambda key, _: key == _HUB)
+    nested = _place_of(data, _HUB)
     return nested or _first(data, lambda _, value: "singleuser" in value)
 
 

@@ -34,13 +34,6 @@ HUB: Final[Mapping[str, type]] = {
     "hub.config.KubeSpawner": dict,
 }
 """The required types of values, by path; outer values come first."""
-GATEWAY: Final[Mapping[str, type]] = {
-    "gateway": dict,
-    "gateway.backend": dict,
-    "gateway.backend.scheduler": dict,
-    "gateway.backend.worker": dict,
-}
-"""The required types of values of dask-gateway, by path."""
 _WORDS: Final[Mapping[type, str]] = {dict: "a map", list: "a list", str: "text"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from spawnpenny.admin.migration import gateway, network
+from spawnpenny.admin.migration import network
 from spawnpenny.admin.migration.chart import DEFAULTS, Values, at
 from spawnpenny.admin.migration.snippets import assigned, subclasses
 
@@ -60,7 +60,8 @@ def unread(values: Values) -> Iterator[str]:
                 f"{place}: it is Python, and is not run; {found}. To carry that over too, put it into a "
                 "jupyterhub_config.py, and name that file after the values."
             )
-    for place, why, do in (*network.not_carried(hub), *gateway.not_carried(values.gateway)):
+    of_others = (lost for migration, others in values.others for lost in migration.not_carried(others))
+    for place, why, do in (*network.not_carried(hub), *of_others):
         yield f"{place}: {why}. {do}"
 
 
@@ -83,7 +84,8 @@ def notes(values: Values) -> Iterator[str]:
     yield from _stays(hub)
     yield from _placement(hub)
     yield from network.notes(hub)
-    yield from gateway.notes(values.gateway)
+    for migration, others in values.others:
+        yield from migration.notes(others)
 
 
 def _started_by_files(hub: Mapping[str, Any]) -> Iterator[str]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from spawnpenny.admin.migration.chart import at, read_values
-from spawnpenny.admin.migration.gateway import gateway_settings
 from spawnpenny.admin.migration.network import network_settings
 from spawnpenny.admin.migration.site import Configured
 from spawnpenny.admin.migration.traits import RENAMED
 from spawnpenny.admin.migration.unsupported import notes, unread
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.sources import read_yaml
 
 TRAITS_OF_VALUES: Final = {
@@ -77,7 +78,8 @@ def load_values(paths: Iterable[Path]) -> Configured:
         SettingsError: A file cannot be read, or belongs to another chart.
 
     """
-    found = read_values((path.name, read_yaml(path)) for path in paths)
+    migrations = load_plugins(make_settings({})).chart_migrations()
+    found = read_values(((path.name, read_yaml(path)) for path in paths), migrations)
     values = found.hub
     single = values.get("singleuser") or {}
     traits = {trait: value for trait, key in TRAITS_OF_VALUES.items() if (value := at(single, key)) is not None}
@@ -89,7 +91,8 @@ def load_values(paths: Iterable[Path]) -> Configured:
         traits |= at(values, f"hub.config.{section}") or {}
     network = network_settings(values)
     settings = {f"plugins.namespace.network.{key}": value for key, value in network.items()}
-    settings |= gateway_settings(found.gateway)
+    for migration, others in found.others:
+        settings |= migration.settings(others)
     return Configured(
         {RENAMED.get(key, key): value for key, value in traits.items()},
         own_class=_own_class(values),

@@ -122,7 +122,7 @@ def _choices(plugins: Plugins, selection: Selection, user: User, kind: Kind) -> 
         case OptionSource.FORM:
             yield from form_candidates(kind, plugins.form(user), user, name, every=selection.every)
         case OptionSource.CLUSTER:
-            options, groups = plugins.cluster_options(user), plugins.worker_groups()
+            options, groups = plugins.cluster_options(user, kind.name), plugins.worker_groups(kind.name)
             yield from cluster_candidates(kind, options, groups, user, every=selection.every)
         case OptionSource.STEPS:
             yield Candidate(kind, user, name)

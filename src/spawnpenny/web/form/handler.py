@@ -101,7 +101,9 @@ async def answer_form(request: web.Request, username: str, key: Key, options: Ma
     accepted = _preferred(request.headers.getall("Accept", []))
     declared = service.plugins.kinds.get(key.kind)
     if declared is not None and not declared.has_form:
-        offered = service.plugins.cluster_options(user) if declared.options is OptionSource.CLUSTER else None
+        offered = (
+            service.plugins.cluster_options(user, declared.name) if declared.options is OptionSource.CLUSTER else None
+        )
         text = "" if accepted == HTML else json.dumps(options_schema(offered))
         return web.Response(text=text, content_type=accepted, headers={"Vary": "Accept"})
     form = service.plugins.form_of(key.kind, user)

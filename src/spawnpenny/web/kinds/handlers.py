@@ -116,7 +116,7 @@ class KindHandlers:
         username, key = username_of(request), self.key_of(request)
         body, service = await body_of(request, ScaleBody()), request.app[SERVICE]
         grouped = self.kind.options is OptionSource.CLUSTER
-        group = check_group(body.group, service.plugins.worker_groups() if grouped else ())
+        group = check_group(body.group, service.plugins.worker_groups(self.kind.name) if grouped else ())
         scaled = await service.spawns.scale(username, key, partial(_scaled, group=group, count=body.count))
         if scaled is None:
             raise self.not_found(username, key.name)

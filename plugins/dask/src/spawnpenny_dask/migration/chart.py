@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from spawnpenny.admin.migration.chart import at
-from spawnpenny.admin.migration.gateway_config import GatewayConfig, read_config
-from spawnpenny.admin.migration.gateway_units import quantity
-from spawnpenny.domain.contract import SCHEDULER, WORKER
+from spawnpenny.api import SCHEDULER, WORKER, ChartMigration
+from spawnpenny_dask.migration.config import GatewayConfig, read_config
+from spawnpenny_dask.migration.units import quantity
 
 _OURS: Final = "plugins.dask"
-_PLACE: Final = "dask-gateway.gateway"
+_CHART: Final = "dask-gateway"
+_PLACE: Final = f"{_CHART}.gateway"
 _ROLES: Final = (SCHEDULER, WORKER)
 _ROLE_KEYS: Final = {"extraPodConfig": "extra_pod_config", "extraContainerConfig": "extra_container_config"}
 
 
-def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the settings that follow from the chart's values, by dotted name; empty without values."""
-    if gateway is None:
-        return {}
+def gateway_migration() -> ChartMigration:
+    """Return the migration from the values of dask-gateway's chart."""
+    roles = {f"gateway.backend.{role}": dict for role in _ROLES}
+    return ChartMigration(_CHART, _settings, _not_carried, _notes, {"gateway": dict, "gateway.backend": dict, **roles})
+
+
+def _settings(gateway: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that follow from the chart's values, by dotted name."""
     backend = at(gateway, "gateway.backend") or {}
     found: dict[str, Any] = {_OURS: {}}
     name, tag = at(backend, "image.name"), at(backend, "image.tag")
@@ -42,7 +46,7 @@ def gateway_settings(gateway: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**found, **({f"{_OURS}.options": options} if options else {})}
 
 
-def _configs(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, GatewayConfig | None]]:
+def _configs(gateway: Mapping[str, Any]) -> Iterator[tuple[str, GatewayConfig | None]]:
     """Yield the places of Python code, with the settings that it sets; None for invalid code."""
     config = at(gateway, "gateway.extraConfig") or {}
     pieces = config if isinstance(config, Mapping) else {"": config}
@@ -57,7 +61,7 @@ def _role(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value}
 
 
-def not_carried(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]]:
+def _not_carried(gateway: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield the values of dask-gateway that are not carried over: place, reason, and what to do."""
     do = f"Set the options of a cluster in {_OURS}.options, and idle_timeout, max_workers and max_clusters in {_OURS}."
     for place, config in _configs(gateway):
@@ -76,10 +80,17 @@ def not_carried(gateway: Mapping[str, Any] | None) -> Iterator[tuple[str, str, s
                 )
 
 
-def notes(gateway: Mapping[str, Any] | None) -> Iterator[str]:
+def _notes(gateway: Mapping[str, Any]) -> Iterator[str]:
     """Yield notes on dask-gateway."""
-    if gateway is not None:
-        yield (
-            "dask-gateway: its gateway, controller and traefik are not needed any more. Notebooks keep their client: "
-            "set gateway.address and gateway.proxy_address, and labs find the service (docs/how-to/dask.md)."
-        )
+    del gateway
+    yield (
+        "dask-gateway: its gateway, controller and traefik are not needed any more. Notebooks keep their client: "
+        "set gateway.address and gateway.proxy_address, and labs find the service (docs/how-to/dask.md)."
+    )
+
+
+def at(values: Any, path: str) -> Any:
+    """Return the value at a dotted path; None if it does not exist."""
+    for key in path.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values

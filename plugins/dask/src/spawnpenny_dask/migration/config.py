@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spawnpenny.admin.migration.gateway_units import quantity, unit_of
+from spawnpenny_dask.migration.units import quantity, unit_of
 
 _TRAITS: Final = {
     "worker_cmd": "worker.program",
