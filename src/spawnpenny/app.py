@@ -30,6 +30,7 @@ from spawnpenny.web.kinds.routes import generic_routes
 from spawnpenny.web.lab_kind import LAB
 from spawnpenny.web.labs import lab_gauges
 from spawnpenny.web.metrics.broker import CountedBroker
+from spawnpenny.web.metrics.kinds import kind_gauges
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.access_log import access_log, put_headers
 from spawnpenny.web.middleware.authorize import authorize
@@ -126,7 +127,7 @@ async def _running(
         app[SERVICE] = await stack.enter_async_context(
             run_service(settings, plugins, cluster, counted, supervisor=supervisor)
         )
-        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], lab_gauges, cluster_gauges)
+        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], kind_gauges, lab_gauges, cluster_gauges)
         yield
 
 

@@ -15,6 +15,7 @@ from spawnpenny.domain.spawns import Phase
 from spawnpenny.settings.sections import LimitSettings
 from spawnpenny.testing.site import settled, start
 from spawnpenny.web.labs import lab_gauges
+from spawnpenny.web.metrics.kinds import kind_gauges
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.rate_limit import Limits
 
@@ -36,7 +37,7 @@ async def families(embedded_site):
     """Return the metrics of a service in which a lab came to run."""
     metrics = Metrics()
     async with embedded_site.service() as service:
-        metrics.export_gauges(service, Limits(LimitSettings()), Connections(), lab_gauges, cluster_gauges)
+        metrics.export_gauges(service, Limits(LimitSettings()), Connections(), kind_gauges, lab_gauges, cluster_gauges)
         async with metrics.observing(service.plugins):
             await settled(await start(service))
         return list(metrics.collect())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from spawnpenny.api import Key, Kind, OptionSource, hookimpl
+from spawnpenny.api import FormChoice, FormField, InvalidNameError, Key, Kind, OptionSource, User, hookimpl
 from spawnpenny.errors import PluginError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
@@ -59,6 +60,11 @@ def test_a_message_names_a_spawn_by_the_title_of_its_kind_or_by_the_name_of_one_
         ({"name": ""}, "has the name ''"),
         ({"name": "user"}, "has the name 'user', which spawnpenny uses itself."),
         ({"name": "record"}, "which spawnpenny uses itself."),
+        ({"name": "serve"}, "which spawnpenny uses itself."),
+        ({"name": "spawn"}, "which spawnpenny uses itself."),
+        ({"name_field": "Farm"}, "has the name field 'Farm': write up to 20 lower case letters"),
+        ({"name_field": "phase"}, "has the name field 'phase'"),
+        ({"form": "fields"}, "is declared wrongly: Kind.form is not of its type."),
         ({"plural": "users"}, "has the plural 'users', which spawnpenny uses itself."),
         ({"plural": "form"}, "which spawnpenny uses itself."),
         ({"plural": "events"}, "which spawnpenny uses itself."),
@@ -104,3 +110,50 @@ def test_options_come_from_the_form_the_cluster_options_or_the_steps():
     kinds = load_plugins(Settings(), extra={"mine": declaring(RAY)}).kinds
     sources = {name: kind.options for name, kind in kinds.items() if name != "user"}
     assert sources == {"lab": OptionSource.FORM, "dask": OptionSource.CLUSTER, "ray": OptionSource.STEPS}
+
+
+def farm(result):
+    def form(user):
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return declaring(Kind("farm", "farms", "render farm", form=form))
+
+
+FIELD = FormField("engine", "Engine", (FormChoice("fast", "Fast", default=True),))
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (None, "has to be a function that returns a list of FormField objects."),
+        (["engine"], "has to be a function that returns a list of FormField objects."),
+        (ValueError("no"), "The form of the kind farm of the plugin 'mine' failed: ValueError: no"),
+        ([FIELD, FIELD], "The form of the plugin 'mine' cannot be shown"),
+    ],
+)
+def test_a_wrong_form_of_a_kind_is_refused_when_the_service_starts(result, message):
+    assert message in refusal(mine=farm(result))
+
+
+def test_a_kind_has_its_own_form_after_that_of_labs_if_it_uses_it():
+    own = farm([FIELD])
+    plugins = load_plugins(Settings(), extra={"mine": own})
+    ada = User("ada", 1000, 100)
+    assert [field.name for field in plugins.form_of("farm", ada)] == ["engine"]
+    assert "engine" not in [field.name for field in plugins.form_of("lab", ada)]
+    both = declaring(Kind("farm", "farms", "render farm", form=lambda user: [FIELD], options=OptionSource.FORM))
+    names = [field.name for field in load_plugins(Settings(), extra={"mine": both}).form_of("farm", ada)]
+    assert names == [*(field.name for field in plugins.form_of("lab", ada)), "engine"]
+
+
+def test_a_name_that_is_unique_among_all_users_gets_a_hash_once():
+    ray = replace(RAY, unique_names=True)
+    full = ray.unique_name("ada", "mine")
+    assert re.fullmatch(r"mine-[0-9a-f]{8}", full)
+    assert (ray.unique_name("ada", full), ray.full_name("ada", "mine")) == (full, full)
+    assert ray.unique_name("bob", "mine") != full
+    assert RAY.unique_name("ada", "Mine!") == "Mine!"
+    with pytest.raises(InvalidNameError, match="lower-case letters"):
+        ray.unique_name("ada", "Mine!")

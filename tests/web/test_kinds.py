@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from spawnpenny.api import pod_is_ready
 from spawnpenny.testing.patience import PATIENCE
@@ -206,6 +207,86 @@ async def test_the_starts_of_a_user_are_limited_over_all_kinds(farms, serving):
         await answered(await ada.put(FARM, json=START))  # the same start
         refused = await answered(await ada.put(f"{FARMS}/f2", json={**START, "start": "s2"}), 429)
         assert refused["code"] == "too_many_requests"
+
+
+async def test_the_kinds_of_the_service_are_listed_for_every_token(farms, caller):
+    kinds = (await answered(await (await caller("ada-reader")).get("/v1/kinds")))["kinds"]
+    assert [kind["name"] for kind in kinds] == ["lab", "farm"]
+    farm = kinds[1]
+    assert (farm["title"], farm["plural"], farm["name_field"], farm["available"]) == (
+        "render farm",
+        "farms",
+        "name",
+        True,
+    )
+    assert (farm["scales"], farm["minimum"], farm["completes"], farm["from_labs"]) == (True, 1, False, True)
+    assert (farm["path"], farm["form"]) == ("/v1/users/{user}/farms", "/v1/users/{user}/farms/form")
+    assert (kinds[0]["form"], kinds[0]["from_labs"]) == ("/v1/users/{user}/form", False)
+
+
+async def test_the_spawns_of_a_plugin_that_is_not_loaded_are_listed_and_can_be_stopped(farms, serving):
+    async with serving(farms) as server, server.client("ada") as ada:
+        await running(ada)
+        await answered(await ada.put("/v1/users/ada/labs/~default", json={"start": "l1"}), 202)
+        await ended(ada, "/v1/users/ada/labs/~default")
+    farms.plugins = {}
+    del farms.data["plugins"]["farm"]
+    async with serving(farms) as server, server.client("ada") as ada, server.client("reader") as reader:
+        assert (await answered(await ada.get(FARM), 404))["code"] == "route_not_found"
+        first = await answered(await reader.get("/v1/spawns", params={"limit": "1"}))
+        second = await answered(await reader.get("/v1/spawns", params={"limit": "1", "after": first["next"]}))
+        both = first["spawns"] + second["spawns"]
+        assert [(spawn["kind"], spawn["name"], spawn["phase"], spawn["loaded"]) for spawn in both] == [
+            ("farm", "f1", "running", False),
+            ("lab", "~default", "running", True),
+        ]
+        assert second["next"] is None
+        of_ada = await answered(await ada.get("/v1/users/ada/spawns", params={"kind": "farm"}))
+        assert of_ada == {"spawns": first["spawns"]}
+        path = "/v1/users/ada/spawns/farm/f1"
+        assert await answered(await ada.get(path)) == first["spawns"][0]
+        assert "farm.master: done" in await ended(ada, path)
+        assert (await ada.delete(path, params={"wait": "60"})).status == 204
+        assert {name for name in await farms.objects("Pod") if "farm" in name} == set()
+        gone = await answered(await ada.get(path), 404)
+        assert (gone["code"], gone["detail"]) == ("spawn_not_found", "ada has no farm 'f1'.")
+        assert await answered(await ada.get("/v1/users/ada/spawns/lab/~default"))
+
+
+@pytest.mark.parametrize("path", ["user/x", "Farm/x", "farm/", f"farm/{'x' * 64}"])
+async def test_the_path_of_a_spawn_of_any_kind_has_to_be_one(farms, caller, path):
+    refused = await answered(await (await caller("ada")).get(f"/v1/users/ada/spawns/{path}"), 422)
+    assert refused["code"] == "name_invalid"
+
+
+async def test_gauges_count_spawns_and_workers_by_kind(farms, server, caller):
+    ada = await caller("ada")
+    await running(ada)
+    await until_ready(server.service, farms, 3)
+    lines = (await (await ada.get("/metrics")).text()).splitlines()
+    for line in (
+        'spawnpenny_spawns{kind="farm",phase="running"} 1.0',
+        'spawnpenny_spawns{kind="farm",phase="failed"} 0.0',
+        'spawnpenny_spawns{kind="lab",phase="running"} 0.0',
+        'spawnpenny_workers{kind="farm",phase="running"} 2.0',
+        'spawnpenny_workers{kind="farm",phase="pending"} 0.0',
+        'spawnpenny_workers_desired{kind="farm"} 2.0',
+        'spawnpenny_spawns_total{code="",kind="farm",outcome="running"} 1.0',
+    ):
+        assert line in lines
+
+
+async def test_the_openapi_document_has_the_routes_of_the_kind(farms, caller):
+    document = await answered(await (await caller()).get("/openapi.json"))
+    paths, one = document["paths"], "/v1/users/{user}/farms/{name}"
+    assert {path for path in paths if "farms" in path} == {
+        *("/v1/farms", "/v1/users/{user}/farms", "/v1/users/{user}/farms/form"),
+        *(one, f"{one}/events", f"{one}/scale"),
+    }
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    assert paths[one]["put"]["summary"].startswith("Start a render farm.")
+    assert "scale" in document["components"]["schemas"]["ScalableSpawnBody"]["properties"]
+    assert "`farm_not_found`" in paths[one]["get"]["responses"]["404"]["description"]
 
 
 async def test_the_quick_part_on_both_clusters(both, serving):

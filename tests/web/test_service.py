@@ -130,7 +130,7 @@ async def test_head_answers_wherever_get_does_and_brings_no_body(with_certificat
         if route.method == "GET" and not (
             route.access.gateway or "{cluster}" in route.path
         ):  # tests/dask/gateway has those
-            path = route.path.format(user="ada", lab="~default")
+            path = route.path.format(user="ada", lab="~default", kind="lab", name="~default")
             response = await admin.head(path, allow_redirects=False)
             assert (response.status, await response.read()) == (302 if path in {"/", "/docs/"} else 200, b""), path
 

@@ -25,8 +25,12 @@ _NAME_FIELD: Final = re.compile(r"[a-z]{1,20}", re.ASCII)
 FORM: Final = "form"
 """The segment of paths that stands for the form, so that no spawn can have this name."""
 _ENDS_IN_Y: Final = re.compile(r"[^aeiou]y$")
-_RESERVED_NAMES: Final = frozenset({USER, "record", "request", "status", "replica", "order", "every"})
-"""Values of the label ``spawnpenny.io/kind`` of objects that belong to no spawn of a plugin."""
+_RESERVED_NAMES: Final = frozenset(
+    {USER, "record", "request", "status", "replica", "order", "every"}  # values of the label ``spawnpenny.io/kind``
+    | {"kind", "service", "spawn"}  # first words of the names of routes
+    | {"broker", "check", "demo", "doctor", "kinds", "migrate", "openapi", "permissions", "pipeline", "plugin"}
+    | {"plugins", "proxy", "serve", "try"}  # subcommands, among which kinds have theirs
+)
 _RESERVED_PLURALS: Final = frozenset(
     {USER, "users", "events", "form", "whoami", "pipelines", "plugins", "routes", "kinds", "spawns", "metrics"}
 )

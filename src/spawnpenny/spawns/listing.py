@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.aio.pacing import paced
+from spawnpenny.domain.spawns import USER, Key
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.replicas.ownership import Ownership, slug_of
 from spawnpenny.spawns.active import ActiveSpawn
@@ -42,7 +43,7 @@ class Directory:
 
     async def page(
         self,
-        kind: str,
+        kind: str | None,
         *,
         after: tuple[str, str],
         limit: int,
@@ -68,20 +69,31 @@ class Directory:
             yield sources[name]
 
 
-def _of(source: UserState | Manifest, kind: str, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
-    """Return a user's spawns of a kind, sorted by name, those after a username and name."""
+def is_of_kind(key: Key, kind: str | None) -> bool:
+    """Return whether a spawn is of a kind; None: of any kind but the provisioning of a user."""
+    return key.kind == kind if kind is not None else key.kind != USER
+
+
+def place_of(key: Key, kind: str | None) -> str:
+    """Return the place of a spawn among those of its user in a list of a kind; None: in a list of all kinds."""
+    return key.name if kind is not None else str(key)
+
+
+def _of(source: UserState | Manifest, kind: str | None, after: tuple[str, str]) -> list[tuple[UserState, ActiveSpawn]]:
+    """Return a user's spawns of a kind, sorted by name, those after a username and place."""
     user_state = source if isinstance(source, UserState) else _read(source, kind)
-    runs = [(key.name, run) for key, run in user_state.runs.items() if key.kind == kind] if user_state else []
+    known = user_state.runs if user_state else {}
+    runs = [(place_of(key, kind), run) for key, run in known.items() if is_of_kind(key, kind)]
     return [
         (user_state, run)
-        for name, run in sorted(runs, key=lambda pair: pair[0])
-        if user_state and (user_state.username, name) > after
+        for place, run in sorted(runs, key=lambda pair: pair[0])
+        if user_state and (user_state.username, place) > after
     ]
 
 
-def _read(record: Manifest, kind: str) -> UserState | None:
+def _read(record: Manifest, kind: str | None) -> UserState | None:
     """Return the user state of a record; None if it has no spawn of a kind, or cannot be read."""
-    if may_have(record, kind):
+    if kind is None or may_have(record, kind):
         with suppress(SpawnpennyError):
             return make_user_state(read_record(record))
     return None

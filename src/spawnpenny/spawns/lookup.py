@@ -66,7 +66,7 @@ class SpawnLookup:
 
     async def page(
         self,
-        kind: str,
+        kind: str | None,
         *,
         after: tuple[str, str],
         limit: int,

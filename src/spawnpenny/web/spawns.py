@@ -11,7 +11,7 @@ from spawnpenny.domain.names import Names
 from spawnpenny.errors import InvalidRequestError
 from spawnpenny.kubernetes.pods.grace_period import longest_grace
 from spawnpenny.replicas.errors import ElsewhereError
-from spawnpenny.spawns.listing import START
+from spawnpenny.spawns.listing import START, is_of_kind, place_of
 from spawnpenny.web.app_keys import CLOSING, LIMITS, SERVICE
 from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.schemas.queries import NOT_A_CURSOR, PageQuery
@@ -33,17 +33,19 @@ def find_spawn(request: web.Request, username: str, key: Key) -> ActiveSpawn | N
     return run
 
 
-def spawns_of(request: web.Request, username: str, kind: str) -> list[ActiveSpawn]:
-    """Return a user's spawns of a kind, by name."""
+def spawns_of(request: web.Request, username: str, kind: str | None) -> list[ActiveSpawn]:
+    """Return a user's spawns of a kind, by name; None: of all kinds, by kind and name."""
     user_state = request.app[SERVICE].spawns.user_state(username)
-    runs = sorted(user_state.runs.items(), key=lambda item: item[0].name) if user_state else []
-    return [run for key, run in runs if key.kind == kind]
+    runs = user_state.runs if user_state else {}
+    return [runs[key] for key in sorted(runs, key=lambda key: (key.kind, key.name)) if is_of_kind(key, kind)]
 
 
 async def page_of_spawns(
-    request: web.Request, kind: str, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
+    request: web.Request, kind: str | None, query: PageQuery, *, where: Callable[[SpawnRecord], bool] = lambda _: True
 ) -> tuple[list[tuple[UserState, ActiveSpawn]], str | None]:
     """Return one page of all spawns of a kind, by user and name, and the cursor of the next page, if there is one.
+
+    None: those of all kinds, by user, kind and name.
 
     Raises:
         InvalidRequestError: ``after`` is not a cursor.
@@ -52,7 +54,10 @@ async def page_of_spawns(
     after = _place(query.after) if query.after else START
     rest = await request.app[SERVICE].spawns.page(kind, after=after, limit=query.limit + 1, where=where)
     page = rest[: query.limit]
-    following = f"{page[-1][0].username}/{page[-1][1].record.key.name}" if len(rest) > len(page) else None
+    following = None
+    if len(rest) > len(page):
+        user_state, run = page[-1]
+        following = f"{user_state.username}/{place_of(run.record.key, kind)}"
     return page, following
 
 

@@ -26,12 +26,15 @@ PUBLIC = {
     "service.viewer",
     "service.viewer_style",
 }
-ANYBODY = PUBLIC | {"service.whoami"}
-READ = {f"dask.{action}" for action in ("events", "get", "list", "workers")} | {
-    f"lab.{action}" for action in ("events", "form", "get", "hostnames", "list")
+ANYBODY = PUBLIC | {"kind.list", "service.whoami"}
+READ = {
+    *(f"dask.{action}" for action in ("events", "get", "list", "workers")),
+    *(f"lab.{action}" for action in ("events", "form", "get", "hostnames", "list")),
+    *(f"spawn.{action}" for action in ("events", "get", "list")),
 }
 READ_USER = {"user.events", "user.get"}
 CHANGE = {"dask.adapt", "dask.scale", "dask.stop"}
+STOP = {"lab.stop", "spawn.stop"}
 RUN = {
     "gateway.adapt",
     "gateway.get",
@@ -47,9 +50,15 @@ ALLOWED = {
     "nobody": PUBLIC,
     "ada-reader": ANYBODY | READ | READ_USER,
     "ada-lab": ANYBODY | READ | READ_USER | RUN | CHANGE,
-    "ada": ANYBODY | READ | READ_USER | RUN | CHANGE | {"lab.start", "lab.stop"},
+    "ada": ANYBODY | READ | READ_USER | RUN | CHANGE | STOP | {"lab.start"},
     "bob": ANYBODY | RUN,
-    "hub": ANYBODY | READ | READ_USER | CHANGE | {"dask.list_all", "lab.list_all", "lab.start", "lab.stop"},
+    "hub": ANYBODY
+    | READ
+    | READ_USER
+    | CHANGE
+    | STOP
+    | {"dask.list_all", "lab.list_all", "lab.start"}
+    | {"spawn.list_all"},
     "proxy": ANYBODY | {"dask.ticket", "gateway.routes"},
     "admin": {route.name for route in routes()} - RUN,
 }
@@ -71,7 +80,7 @@ KINDS = ("Namespace", "Pod", "Secret", "ConfigMap", "Service", "RoleBinding", "R
 def requests(cluster="c1"):
     """Yield name, method and path of every operation."""
     for route in routes():
-        path = route.path.format(user="ada", lab="~default", cluster=cluster, name="docs.css")
+        path = route.path.format(user="ada", lab="~default", cluster=cluster, kind="lab", name="docs.css")
         for method in route.methods:
             yield route.name, method, path
 

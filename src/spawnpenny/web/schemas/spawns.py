@@ -141,7 +141,7 @@ class PhasesField(fields.Field[frozenset[str]]):
         return phases
 
 
-def _phases_field() -> PhasesField:
+def phases_field() -> PhasesField:
     one = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in phase) for phase in Phase)
     return PhasesField(
         metadata={
@@ -159,7 +159,7 @@ class ListQuery:
 
 class ListQuerySchema(QuerySchema[ListQuery]):
     model: ClassVar[type] = ListQuery
-    status = _phases_field()
+    status = phases_field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +169,4 @@ class ListPageQuery(PageQuery):
 
 class ListPageQuerySchema(PagedQuerySchema[ListPageQuery]):
     model: ClassVar[type] = ListPageQuery
-    status = _phases_field()
+    status = phases_field()
