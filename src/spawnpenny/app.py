@@ -83,7 +83,7 @@ def create_app(
         client_max_size=settings.web.max_body,
     )
     app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table, cookie=COOKIE)
-    app[PREFIX] = settings.web.prefix
+    app[PREFIX] = plugins.kinds.hub_prefix if settings.web.prefix is None else settings.web.prefix
     app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[DIALECT], app[CONNECTIONS] = (
         ClientAddresses(settings.web),
         metrics,

@@ -73,6 +73,10 @@ LINES = {
         ("spawnpenny_storage", "import spawnpenny.auth.identity"),
         ("spawnpenny_lab", "from spawnpenny.testing.site import make_site"),
     ],
+    "The service knows no plugin": [
+        ("spawnpenny.web", "from spawnpenny_dask import spawnpenny_kinds"),
+        ("spawnpenny.testing", "import spawnpenny_lab"),
+    ],
     "Plugins do not know each other": [
         ("spawnpenny_quota", "import spawnpenny_lab"),
         ("spawnpenny_lab", "import spawnpenny_dask"),

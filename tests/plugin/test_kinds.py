@@ -31,6 +31,7 @@ def test_labs_and_dask_clusters_are_kinds_of_their_plugins():
     kinds = load_plugins(Settings()).kinds
     assert {name: kind.title for name, kind in kinds.items()} == {"lab": "lab", "dask": "Dask cluster", "user": "user"}
     alone = load_plugins(make_settings({"plugins": {"namespace": {}, "lab": {}}}))
+    assert (kinds.hub_prefix, alone.kinds.hub_prefix) == ("/services/dask-gateway", "")
     assert (set(alone.kinds), alone.provides("lab"), alone.provides("dask")) == ({"lab", "user"}, True, False)
 
 
@@ -65,6 +66,7 @@ def test_a_message_names_a_spawn_by_the_title_of_its_kind_or_by_the_name_of_one_
         ({"name_field": "Farm"}, "has the name field 'Farm': write up to 20 lower case letters"),
         ({"name_field": "phase"}, "has the name field 'phase'"),
         ({"form": "fields"}, "is declared wrongly: Kind.form is not of its type."),
+        ({"hub_service": "dask/gateway"}, "has the hub_service 'dask/gateway': write"),
         ({"plural": "users"}, "has the plural 'users', which spawnpenny uses itself."),
         ({"plural": "form"}, "which spawnpenny uses itself."),
         ({"plural": "events"}, "which spawnpenny uses itself."),

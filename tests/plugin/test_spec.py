@@ -87,8 +87,8 @@ def test_the_example_of_commands_has_one_that_runs_and_one_that_is_imported_late
     motto.main([], standalone_mode=False)
     assert capsys.readouterr().out == "Spawn, and let spawn.\n"
     assert (ray.name, ray.get_short_help_str(), ray.target) == (
-        *("ray", "Inspect Ray clusters."),
-        "example_ray.command:ray",
+        *("render", "Inspect renderings."),
+        "example_render.command:render",
     )
 
 

@@ -103,7 +103,10 @@ async def test_open_streams_are_counted_while_they_are_open(hub, scrape, server)
         assert (await scrape())["spawnpenny_event_streams_open",] == 1
         await hub.delete(LAB)
         await stream.read()
-    assert (await scrape())["spawnpenny_event_streams_open",] == 0
+    seen = await scrape()
+    assert seen["spawnpenny_event_streams_open",] == 0
+    assert seen["spawnpenny_http_requests_total", "200", "GET", "lab.events"] == 1
+    assert ("spawnpenny_http_request_seconds_count", "GET", "lab.events") not in seen  # it took as long as the lab
 
 
 async def test_informers_and_the_broker_have_metrics(hub, scrape):

@@ -14,7 +14,7 @@ class LazyCommand(click.Command):
 
     Example::
 
-        LazyCommand("ray", "Inspect Ray clusters.", "example_ray.command:ray")
+        LazyCommand("render", "Inspect renderings.", "example_render.command:render")
     """
 
     def __init__(self, name: str, summary: str, target: str) -> None:

@@ -82,6 +82,8 @@ class Kind:
         options: The hooks that describe the options of a request: ``form`` for ``spawnpenny_form``, ``cluster`` for
             ``spawnpenny_cluster_options`` and ``spawnpenny_worker_groups``, ``steps`` if only ``Step.check`` does.
         lab_token: Whether it gets a lab token, with which its programs call the service as their user.
+        hub_service: The service of JupyterHub under whose path clients of the kind look for the API, if they do. It is
+            the default of the setting ``web.prefix``.
         from_labs: Whether labs may start, scale and stop it with their lab tokens.
         form: A function that returns the fields of the kind's own form for a user: pure, and fast. They come after
             those of ``spawnpenny_form``, if ``options`` is ``form``. A request has no other options then.
@@ -103,6 +105,7 @@ class Kind:
     minimum: int = 0
     options: OptionSource = OptionSource.STEPS
     lab_token: bool = False
+    hub_service: str | None = None
     from_labs: bool = True
     form: Form | None = None
     details: Details | None = None
@@ -202,6 +205,11 @@ class Kinds(Mapping[str, Kind]):
         return frozenset(kind.name for kind in self._kinds.values() if kind.lab_token)
 
     @property
+    def hub_prefix(self) -> str:
+        """The path of the service of JupyterHub that clients of a kind look for; empty if there is none."""
+        return next((f"/services/{kind.hub_service}" for kind in self._kinds.values() if kind.hub_service), "")
+
+    @property
     def retirement_order(self) -> tuple[str, ...]:
         """The names in the order of retirement: kinds that end with their lab, then the others, ``user`` last."""
         kinds = self._kinds.values()
@@ -215,6 +223,14 @@ def kind_fault(kind: Kind) -> str | None:
 
 
 def _faults(kind: Kind) -> Iterator[str]:
+    yield from _name_faults(kind)
+    if kind.hub_service is not None and not _PLURAL.fullmatch(kind.hub_service):
+        yield f"has the hub_service {kind.hub_service[:63]!r}: write up to 30 lower case letters, digits and -."
+    if kind.minimum < 0 or (kind.minimum and not kind.scales):
+        yield f"has the minimum {kind.minimum}: only a kind that scales has one, and none is negative."
+
+
+def _name_faults(kind: Kind) -> Iterator[str]:
     if not KIND_NAME.fullmatch(kind.name):
         yield f"has the name {kind.name[:63]!r}: write up to 15 lower case letters and digits, a letter first."
     if kind.name in _RESERVED_NAMES:
@@ -227,5 +243,3 @@ def _faults(kind: Kind) -> Iterator[str]:
         yield f"has the title {kind.title[:63]!r}: write one to {_MAX_TITLE} printable characters."
     if not _NAME_FIELD.fullmatch(kind.name_field) or kind.name_field in _RESERVED_FIELDS:
         yield f"has the name field {kind.name_field[:63]!r}: write up to 20 lower case letters, not used otherwise."
-    if kind.minimum < 0 or (kind.minimum and not kind.scales):
-        yield f"has the minimum {kind.minimum}: only a kind that scales has one, and none is negative."

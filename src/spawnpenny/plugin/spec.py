@@ -129,7 +129,7 @@ def spawnpenny_commands() -> Sequence[click.Command]:
 
         @hookimpl
         def spawnpenny_commands() -> list[click.Command]:
-            return [motto, LazyCommand("ray", "Inspect Ray clusters.", "example_ray.command:ray")]
+            return [motto, LazyCommand("render", "Inspect renderings.", "example_render.command:render")]
     """
     raise NotImplementedError
 

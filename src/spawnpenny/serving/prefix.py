@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     RequestFactory = Callable[..., web.BaseRequest]
 
 PREFIX: Final = web.AppKey("PREFIX", str)
-"""The setting ``web.prefix``."""
+"""The setting ``web.prefix``, or its default by the loaded kinds."""
 _API: Final = "/api/"
 _GATEWAY: Final = "/gateway"
 
@@ -35,7 +35,7 @@ _OUTER: Final = web.RequestKey("outer", _Outer)
 def stripping(make: RequestFactory, prefix: str) -> RequestFactory:
     """Return a request factory like ``make`` that removes the prefix from paths; paths without it stay as they are.
 
-    dask-gateway has its API at ``<prefix>/api``, and ours is at ``/gateway/api``: its clients find that, too.
+    Clients of the gateway protocol look for its API at ``<prefix>/api``, and ours is at ``/gateway/api``: they find it.
     """
 
     def make_request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:

@@ -55,7 +55,8 @@ class WebSettings:
     """The address of the HTTP API, the largest body that it takes, in bytes, and the files of its TLS, if any.
 
     ``trusted_proxies`` are the networks of the proxies before it, whose ``forwarded_header`` is believed. ``prefix``
-    is the path under which such a proxy keeps the service; without it the service is reached as well.
+    is the path under which such a proxy keeps the service; without it the service is reached as well. None for that of
+    a loaded kind whose clients look for a service of JupyterHub.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - in a container, behind a Service
@@ -67,7 +68,7 @@ class WebSettings:
     authority: str | None = None
     trusted_proxies: tuple[Network, ...] = ()
     forwarded_header: Annotated[str, one_of("X-Forwarded-For", "Forwarded")] = "X-Forwarded-For"
-    prefix: UrlPath = "/services/dask-gateway"
+    prefix: UrlPath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +212,11 @@ class HousekeepingSettings:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Addresses of the Dask gateway and proxy.
+    """Addresses of the API and the proxy, as labs and browsers reach them.
 
-    ``address`` is the base URL at which labs reach the API (None: labs get no gateway), ``proxy_address`` the
-    host and port at which they reach schedulers, ``public_address`` the URL at which browsers reach dashboards (None:
-    there are none). ``host``, ``port`` and ``dashboard_port`` are where ``spawnpenny proxy`` listens, ``service`` is
+    ``address`` is the base URL at which labs reach the API (None: labs do not learn it), ``proxy_address`` the host and
+    port at which they reach spawns by TLS, ``public_address`` the URL at which browsers reach dashboards (None: there
+    are none). ``host``, ``port`` and ``dashboard_port`` are where ``spawnpenny proxy`` listens, ``service`` is
     the URL at which it reaches the API.
     """
 

@@ -33,7 +33,7 @@ class LabNotFoundError(SpawnpennyError):
 
 
 class SpawnNotFoundError(SpawnpennyError):
-    """There is no such spawn. If its kind is known, the code is that of the kind, such as ``ray_not_found``."""
+    """There is no such spawn. If its kind is known, the code is that of the kind, such as ``lab_not_found``."""
 
     code = "spawn_not_found"
     status = 404

@@ -67,8 +67,8 @@ class KindSpawns:
 
     Example::
 
-        async def get_ray(request: web.Request) -> web.Response:
-            spawn = spawns.find(request, Key("ray", request.match_info["ray"]))
+        async def get_render(request: web.Request) -> web.Response:
+            spawn = spawns.find(request, Key("render", request.match_info["render"]))
             if spawn is None:
                 raise RayNotFoundError
             return web.json_response(spawn.view())

@@ -34,6 +34,7 @@ class RequestContext:
         spawn: The id of the spawn that the request is about.
         cluster: The name of that spawn, if the path does not have it.
         purge: Whether the request deletes storage.
+        streamed: Whether the answer is a stream of events.
         authorization: The credentials, as the Authorization header has them.
         cookie: The cookie that the answer sets, which stands for the credentials.
         shown: The records that a plugin's route has seen. No error of it may quote their secrets.
@@ -48,6 +49,7 @@ class RequestContext:
     spawn: str | None = None
     cluster: str | None = None
     purge: bool = False
+    streamed: bool = False
     authorization: str | None = field(default=None, repr=False)
     cookie: str | None = field(default=None, repr=False)
     shown: list[SpawnRecord] = field(default_factory=list, repr=False)

@@ -18,8 +18,8 @@ class SpawnState:
 
     Example::
 
-        spawn = spawns.find(request, Key("ray", "r1"))
-        answer = {**spawn.view(), "ray": spawn.key.name}
+        spawn = spawns.find(request, Key("render", "r1"))
+        answer = {**spawn.view(), "render": spawn.key.name}
     """
 
     __slots__ = ("_run", "_username")

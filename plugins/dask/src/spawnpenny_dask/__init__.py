@@ -37,6 +37,7 @@ def spawnpenny_kinds() -> list[Kind]:
             follows_pods=True,
             minimum=1,
             options=OptionSource.CLUSTER,
+            hub_service="dask-gateway",
             name_field="cluster",
             unique_names=True,
         )

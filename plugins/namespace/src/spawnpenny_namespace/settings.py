@@ -163,7 +163,7 @@ class Dns(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Service(Listener):
-    """The service, which labs ask for Dask clusters, and which connects to schedulers."""
+    """The service, which pods ask for further spawns, and which connects to what controls them."""
 
     namespace: Name = "spawnpenny"
     labels: Mapping[str, str] = field(
@@ -173,8 +173,8 @@ class Service(Listener):
 
 
 @dataclass(frozen=True, slots=True)
-class DaskProxy(Listener):
-    """``spawnpenny proxy``, through which clients reach schedulers and their dashboards."""
+class SpawnProxy(Listener):
+    """``spawnpenny proxy``, through which clients reach spawns by TLS, and their dashboards."""
 
     namespace: Name = "spawnpenny"
     labels: Mapping[str, str] = field(
@@ -196,7 +196,7 @@ class NetworkSettings:
     proxy: Proxy = field(default_factory=Proxy)
     dns: Dns = field(default_factory=Dns)
     service: Service = field(default_factory=Service)
-    dask_proxy: DaskProxy = field(default_factory=DaskProxy)
+    dask_proxy: SpawnProxy = field(default_factory=SpawnProxy)
     internet: bool = True
     private: Blocks = tuple(ipaddress.ip_network(block) for block in _PRIVATE)
     api_server: Blocks = ()

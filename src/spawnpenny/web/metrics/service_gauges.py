@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 Gauges = Callable[["Service"], Iterable[Metric]]
-"""A function that returns the gauges of a part of the service, such as labs or Dask."""
+"""A function that returns the gauges of a part of the service, such as labs."""
 
 
 class ServiceGauges(Collector):

@@ -50,6 +50,7 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     context = find(request)
     if context is not None:
         response.headers[HEADER] = context.id
+        context.streamed = response.content_type == "text/event-stream"
         if context.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
             request.app[DIALECT].set_cookie(request, response, context.cookie)
     response.headers["Server"] = "spawnpenny"  # without versions
@@ -59,7 +60,9 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 def _log(request: web.Request, context: RequestContext, status: int | None, seconds: float) -> None:
     """Count a request, and write its log line."""
-    request.app[METRICS].requests.count(request.match_info.route.name, request.method, status, seconds)
+    request.app[METRICS].requests.count(
+        request.match_info.route.name, request.method, status, seconds, streamed=context.streamed
+    )
     # Never log the query or a header: they may contain a token.
     facts = {"method": request.method, "path": request.path, "status": status, "seconds": round(seconds, 4)}
     log = structlog.get_logger("spawnpenny.access")
