@@ -23,6 +23,7 @@ from spawnpenny.cli.migrate import migrate
 from spawnpenny.cli.plugin.command import plugin
 from spawnpenny.cli.user import user
 from spawnpenny.domain.kinds import Kinds
+from spawnpenny.domain.users import User
 from spawnpenny.plugin import spec as plugin_spec
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings import model as settings_model
@@ -192,6 +193,21 @@ async def test_the_spawn_step_in_the_plugins_page_keeps_the_contract_as_the_page
     exec(test, namespace)
     namespace["StepContract"] = partial(StepContract, plugins={"welcome": module})
     await namespace["test_the_licence_keeps_the_contract"](store_cluster)
+
+
+async def test_the_designs_in_the_plugins_page_work(embedded_site):
+    module = SimpleNamespace()
+    exec(block("spawnpenny_profiles"), module.__dict__)
+    profiles = [{"display_name": name, "slug": name.lower()} for name in ("Small", "GPU")]
+    embedded_site.data["plugins"]["lab"] = {"profile_list": profiles}
+    embedded_site.plugins = {"designs": module}
+    async with embedded_site.service() as service:
+        form = {field.name: field for field in service.plugins.form(User("ada", 1000, 100))}
+        assert [choice.value for choice in form["profile"].choices] == ["small"]
+        await settled(await start(service, options={"minutes": 30}))
+        pod = await embedded_site.read("Pod", "lab")
+        assert pod["spec"]["activeDeadlineSeconds"] == 1800
+        assert pod["metadata"]["labels"]["team"] == "ada"
 
 
 def test_each_rule_of_the_contract_is_documented_and_no_other():

@@ -221,7 +221,10 @@ QUEUE = FormField("queue", "Queue", (FormChoice("day", "Day"),))
             {"one": form_of("queue")},
             "The hook spawnpenny_form of the plugin 'one' has to return a list of FormField objects.",
         ),
-        ({"one": form_of(FormField("a", "A"))}, "'one' cannot be shown: the field a has neither choices nor a text."),
+        (
+            {"one": form_of(FormField("a", "A"))},
+            "'one' cannot be shown: the field a has neither choices nor a text, a number or a checkbox.",
+        ),
     ],
 )
 def test_a_form_that_cannot_be_shown_is_reported_with_its_plugin(plugins, message):

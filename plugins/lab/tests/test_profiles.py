@@ -16,6 +16,7 @@ from spawnpenny_lab.slugs import slugify
 
 from spawnpenny.api import FormChoice, FormField, FreeText, InvalidOptionError, SettingsError, UnknownOptionError
 from spawnpenny.testing.plugins import load_plugins, make_settings
+from spawnpenny.testing.spawns import make_spawn
 
 GIB = 2**30
 IMAGE = {
@@ -93,20 +94,20 @@ def with_override(**override):
     ],
 )
 def test_a_choice_changes_the_template(options, image, memory, environment):
-    template = choose(options, loaded(PROFILES))
+    template = choose(make_spawn(options=options), loaded(PROFILES))
     assert (template.image, template.mem_limit, template.environment) == (image, Decimal(memory * GIB), environment)
 
 
 def test_a_choice_leaves_the_settings_as_they_are():
     settings = loaded(PROFILES)
     before = repr(settings)
-    choose({"profile": "gpu", "image--unlisted-choice": "quay.io/my/own:2"}, settings)
+    choose(make_spawn(options={"profile": "gpu", "image--unlisted-choice": "quay.io/my/own:2"}), settings)
     assert repr(settings) == before
 
 
 def test_the_default_profile_counts_where_none_is_named():
     profiles = [{"display_name": "One"}, {"display_name": "Two", "default": True, "kubespawner_override": {"uid": 7}}]
-    assert choose({}, loaded(profiles)).uid == 7
+    assert choose(make_spawn(options={}), loaded(profiles)).uid == 7
 
 
 def test_profiles_by_key_come_in_the_order_of_the_keys():
@@ -143,7 +144,7 @@ def test_profiles_by_key_come_in_the_order_of_the_keys():
 )
 def test_what_cannot_be_chosen_is_refused_beside_its_field(options, error, field, message):
     with pytest.raises(error) as refused:
-        choose(options, loaded(PROFILES))
+        choose(make_spawn(options=options), loaded(PROFILES))
     assert refused.value.facts["errors"][0]["field"] == f"options.{field}"
     assert message in str(refused.value)
 
@@ -151,9 +152,9 @@ def test_what_cannot_be_chosen_is_refused_beside_its_field(options, error, field
 def test_a_text_that_makes_no_value_is_refused_beside_its_field():
     unlisted = {"enabled": True, "display_name": "GiB", "kubespawner_override": {"mem_limit": "{value}G"}}
     settings = loaded(with_option(unlisted_choice=unlisted))
-    assert choose({"o--unlisted-choice": "3"}, settings).mem_limit == 3 * GIB
+    assert choose(make_spawn(options={"o--unlisted-choice": "3"}), settings).mem_limit == 3 * GIB
     with pytest.raises(InvalidOptionError) as refused:
-        choose({"o--unlisted-choice": "much"}, settings)
+        choose(make_spawn(options={"o--unlisted-choice": "much"}), settings)
     assert refused.value.facts["errors"][0]["field"] == "options.o--unlisted-choice"
     assert "'much' does not fit: mem_limit: " in str(refused.value)
 
@@ -176,9 +177,9 @@ def test_two_choices_that_do_not_go_together_are_refused():
         },
     }
     settings = loaded([{"display_name": "P", "profile_options": option}])
-    assert choose({"kept": "6"}, settings).mem_guarantee == 6 * GIB
+    assert choose(make_spawn(options={"kept": "6"}), settings).mem_guarantee == 6 * GIB
     with pytest.raises(InvalidOptionError) as refused:
-        choose({"kept": "6", "limit": "4"}, settings)
+        choose(make_spawn(options={"kept": "6", "limit": "4"}), settings)
     assert refused.value.facts["errors"][0]["field"] == "options.kept"
 
 

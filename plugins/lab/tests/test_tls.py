@@ -16,6 +16,7 @@ from spawnpenny.api import Names, Phase, Tls
 from spawnpenny.testing.behaviours import Crash, Hold, Ready
 from spawnpenny.testing.plugins import TlsUnsupportedError
 from spawnpenny.testing.site import lab, settled, start, stop
+from spawnpenny.testing.spawns import make_spawn
 
 SETTINGS = LabSettings()
 TLS = Tls(key="the key", cert="the certificate", ca="the authorities")
@@ -59,7 +60,7 @@ def test_the_service_leads_to_the_pod_of_this_spawn_alone(secure):
 
 
 def test_the_pod_is_another_only_by_what_tls_needs(secure):
-    plain = lab_pod(secure, choose({}, SETTINGS))
+    plain = lab_pod(secure, choose(make_spawn(), SETTINGS))
     pod = serving_tls(plain, secure)
     (before,), (notebook,) = plain["spec"]["containers"], pod["spec"]["containers"]
     folder = "/etc/jupyterhub/ssl"
@@ -84,7 +85,7 @@ def test_the_pod_is_another_only_by_what_tls_needs(secure):
 
 
 def test_a_pod_without_a_certificate_is_as_it_was(spawn):
-    plain = lab_pod(spawn, choose({}, SETTINGS))
+    plain = lab_pod(spawn, choose(make_spawn(), SETTINGS))
     assert serving_tls(plain, spawn) is plain
 
 

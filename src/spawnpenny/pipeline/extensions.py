@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spawnpenny.domain.kinds import Kinds
@@ -38,6 +38,15 @@ class Extensions(Protocol):
     def pod_patches(self, spawn: PlannedSpawn, pod: Manifest) -> list[tuple[str, Manifest]]: ...
 
     def form_of(self, kind: str, user: User) -> Sequence[FormField]: ...
+
+    def profiles(
+        self,
+        user: User,
+        own: Sequence[Mapping[str, Any]],
+        check: Callable[[Sequence[Mapping[str, Any]]], object],
+    ) -> Sequence[Mapping[str, Any]]: ...
+
+    def overrides(self, user: User, kind: str, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]: ...
 
     def cluster_options(self, user: User, kind: str) -> Sequence[ClusterOption]: ...
 

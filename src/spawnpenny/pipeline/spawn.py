@@ -60,6 +60,10 @@ def _keep(count: int) -> int:
     return count
 
 
+Profiles = Sequence[Mapping[str, Any]]
+"""Profiles in the format of the setting ``profile_list``."""
+
+
 async def _no_change(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
@@ -88,6 +92,11 @@ def _uneventful(_: str | None) -> Sequence[Event]:
 
 def _unheld(why: SpawnpennyError | str | None, until: float | None) -> None:
     """Note nothing."""
+
+
+def _same_profiles(user: User, own: Profiles, check: Callable[[Profiles], object]) -> Profiles:
+    del user, check
+    return own
 
 
 def _no_overrides(spawn: PlannedSpawn) -> Sequence[tuple[str, Mapping[str, Any]]]:
@@ -160,6 +169,9 @@ class PlannedSpawn:
     _overrides: Callable[[PlannedSpawn], Sequence[tuple[str, Mapping[str, Any]]]] = field(
         default=_no_overrides, repr=False
     )
+    _profiles: Callable[[User, Profiles, Callable[[Profiles], object]], Profiles] = field(
+        default=_same_profiles, repr=False
+    )
     _stash: Stash = field(default_factory=Stash, repr=False, compare=False)
 
     @property
@@ -183,8 +195,19 @@ class PlannedSpawn:
         return self._patch(self, pod)
 
     def overrides(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
-        """Return the overrides of the cluster options for its user, as pairs of a plugin's name and its overrides."""
+        """Return the overrides of this spawn for its user, as pairs of a plugin's name and its overrides.
+
+        They come from the hook ``spawnpenny_overrides``, or ``spawnpenny_cluster_overrides`` for kinds with the options
+        of clusters.
+        """
         return self._overrides(self)
+
+    def profiles(self, own: Profiles, check: Callable[[Profiles], object]) -> Profiles:
+        """Return a plugin's own profiles for the user, as the hooks ``spawnpenny_profiles`` filter or replace them.
+
+        ``check`` raises a ``ValueError`` for wrong profiles.
+        """
+        return self._profiles(self.user, own, check)
 
     def service_host(self, name: str) -> str:
         """Return the host of a URL that leads to a Service of this name in the user namespace."""

@@ -12,6 +12,7 @@ import pluggy
 import structlog
 
 from spawnpenny.auth.identity import Authenticator
+from spawnpenny.domain.answers import answers
 from spawnpenny.domain.chart_migration import ChartMigration
 from spawnpenny.domain.cluster_options import ClusterOption
 from spawnpenny.domain.forms import FormField
@@ -24,6 +25,14 @@ from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.validation import check_kinds, check_name
 from spawnpenny.plugin import built_in
 from spawnpenny.plugin.cluster_hooks import groups_of, options_of, overrides_of
+from spawnpenny.plugin.design_hooks import (
+    OVERRIDES,
+    PROFILES,
+    CheckProfiles,
+    ProfileList,
+    design_overrides,
+    designed_profiles,
+)
 from spawnpenny.plugin.hook_results import call_hook, check_fields, check_items
 from spawnpenny.plugin.info import PluginInfo, plugin_infos
 from spawnpenny.plugin.kind_form import own_fields
@@ -144,10 +153,39 @@ class Plugins:
 
         """
         form: dict[str, tuple[FormField, ...]] = {}
-        for name, result in self._results("spawnpenny_form", user=user, settings=self._settings):
+
+        def profiles(own: ProfileList, check: CheckProfiles) -> ProfileList:
+            return self.profiles(user, own, check)
+
+        for name, result in self._results("spawnpenny_form", user=user, settings=self._settings, profiles=profiles):
             form[name] = tuple(check_items(name, "spawnpenny_form", result, FormField))
             check_fields(form, name)
         return tuple(field for fields in form.values() for field in fields)
+
+    def profiles(self, user: User, own: ProfileList, check: CheckProfiles) -> ProfileList:
+        """Return a plugin's own profiles for a user, as the plugins filter or replace them.
+
+        Raises:
+            PluginError: A plugin's hook fails, or returns profiles that do not pass the check.
+
+        """
+        return designed_profiles(self._impls(PROFILES), user, own, check, self._settings)
+
+    def overrides(self, user: User, kind: str, options: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return pairs of a plugin's name and its overrides of a spawn.
+
+        Raises:
+            PluginError: A plugin's hook fails, or returns something else than a mapping.
+
+        """
+        declared = self._kinds.get(kind)
+        if declared is None or not declared.has_form:
+            return self.cluster_overrides(user, options, kind)
+        impls = self._impls(OVERRIDES)
+        if not impls:
+            return []
+        answered = {name: answer.value for name, answer in answers(self.form_of(kind, user), options).items()}
+        return design_overrides(impls, user, kind, answered, self._settings)
 
     def form_of(self, kind: str, user: User) -> tuple[FormField, ...]:
         """Return the fields of the form for spawns of a kind: those of ``form``, if the kind uses it, and its own.

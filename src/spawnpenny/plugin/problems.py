@@ -49,7 +49,8 @@ def _hook_problems(manager: pluggy.PluginManager, settings: Settings) -> Iterato
     ):
         for impl in getattr(manager.hook, hook).get_hookimpls():
             try:
-                results = [call_hook(impl, hook, {"settings": settings, "user": user, "kind": kind}) for kind in kinds]
+                arguments = {"settings": settings, "user": user, "profiles": lambda own, _: own}
+                results = [call_hook(impl, hook, {**arguments, "kind": kind}) for kind in kinds]
             except SpawnpennyError as error:
                 yield error.message
                 continue

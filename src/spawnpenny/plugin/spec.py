@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from spawnpenny.web.kind_spawns import KindSpawns
     from spawnpenny.web.route import Route
 
+PassProfiles = Callable[
+    [Sequence[Mapping[str, Any]], Callable[[Sequence[Mapping[str, Any]]], object]], Sequence[Mapping[str, Any]]
+]
+"""Passes profiles through the hook ``spawnpenny_profiles`` of all plugins, with a function that checks them."""
 PROJECT = "spawnpenny"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -176,13 +180,16 @@ def spawnpenny_authenticators(settings: Settings) -> Sequence[Authenticator]:
 
 
 @hookspec
-def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
+def spawnpenny_form(user: User, settings: Settings, profiles: PassProfiles) -> Sequence[FormField]:
     """Contribute fields to the form of a lab. They are the ``options`` that a request may have.
 
     Called for each form and for each start of a lab, and once when the service starts, for a user called
     ``somebody`` with the site's default uid. ``user`` is the user of the lab. A user whose uid is not verified has the
     site's default uid and gid. The hook has to be pure and fast. The fields of all plugins are one form. A request with
     an option, a choice or a text that the form does not have is refused before any step sees it.
+
+    A plugin that offers profiles passes them through ``profiles``, and shows the result: so other plugins may filter or
+    replace them. Its second argument checks profiles, and raises a ``ValueError`` for wrong ones.
 
     Example::
 
@@ -194,6 +201,60 @@ def spawnpenny_form(user: User, settings: Settings) -> Sequence[FormField]:
             if any(group.name == "genome" for group in user.groups):
                 choices.append(FormChoice("hg38", "Human genome", "Takes a minute longer to start."))
             return [FormField("dataset", "Data set", tuple(choices))]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_profiles(
+    user: User, profiles: Sequence[Mapping[str, Any]], settings: Settings
+) -> Sequence[Mapping[str, Any]] | None:
+    """Filter or replace the profiles that a user is offered; None leaves them as they are.
+
+    Called for each form and for each start, and again whenever pods are created. It has to be pure and fast, and to
+    return the same for the same user. ``profiles`` has the format of the setting ``profile_list``, of the plugin that
+    offers them, as the plugins before this one left them. It is a copy, which may be changed. To a user without any
+    profile, starts are refused.
+
+    Example::
+
+        from collections.abc import Mapping, Sequence
+        from typing import Any
+
+        from spawnpenny.api import User, hookimpl
+
+        @hookimpl
+        def spawnpenny_profiles(user: User, profiles: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+            groups = {group.name for group in user.groups}
+            return [profile for profile in profiles if profile["slug"] != "gpu" or "gpu" in groups]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_overrides(
+    user: User, kind: str, options: Mapping[str, Any], settings: Settings
+) -> Mapping[str, Any] | None:
+    """Set parts of a spawn of a kind with a form for one user: its size, its image, its labels. None for nothing.
+
+    Called for each start, and again whenever pods are created. It has to be pure and fast, and to return the same for
+    the same user and options. ``options`` has the answers to the form, with the defaults of all that was not answered.
+    The result is laid over the settings and the choices, and counts against the quota. Its keys are those of the plugin
+    that provides the kind: for labs, those of ``kubespawner_override``.
+
+    Example::
+
+        from collections.abc import Mapping
+        from typing import Any
+
+        from spawnpenny.api import User, hookimpl
+
+        @hookimpl
+        def spawnpenny_overrides(user: User, kind: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            if kind != "lab":
+                return None
+            team = user.groups[0].name if user.groups else "guests"
+            return {"extra_labels": {"example.org/team": team}}
     """
     raise NotImplementedError
 

@@ -73,6 +73,7 @@ class StepView:
             tls=record.request.tls,
             _service_host=self._service_host,
             _overrides=self._overrides,
+            _profiles=context.service_context.plugins.profiles,
             secrets=record.secrets,
             caller=record.request.caller,
             _callbacks=self._callbacks(),
@@ -165,7 +166,7 @@ class StepView:
         )
 
     def _overrides(self, spawn: PlannedSpawn) -> list[tuple[str, Mapping[str, Any]]]:
-        return self.context.service_context.plugins.cluster_overrides(spawn.user, dict(spawn.options), spawn.kind)
+        return self.context.service_context.plugins.overrides(spawn.user, spawn.kind, dict(spawn.options))
 
     def _patch(self, spawn: PlannedSpawn, pod: Manifest) -> Manifest:
         service_context = self.context.service_context

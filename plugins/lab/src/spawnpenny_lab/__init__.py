@@ -27,6 +27,7 @@ from spawnpenny_lab.choice import choose
 from spawnpenny_lab.container_resources import demand_sound_resources
 from spawnpenny_lab.form import lab_form
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
+from spawnpenny_lab.offer import PassProfiles, offered
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
 from spawnpenny_lab.tls import TlsStep, serving_tls
 from spawnpenny_lab.trial import templates
@@ -47,7 +48,7 @@ class SecretStep(Step):
         self._settings = settings
 
     def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
-        return [lab_secret(spawn, choose(spawn.options, self._settings).port)]
+        return [lab_secret(spawn, choose(spawn, self._settings).port)]
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Secret", spawn.names.base)
@@ -69,7 +70,7 @@ class PodStep(Step):
         self._allowed = allowed
 
     def resources(self, spawn: PlannedSpawn) -> Resources:
-        template = choose(spawn.options, self._settings)
+        template = choose(spawn, self._settings)
         pod = lab_pod(spawn, template, self._allowed)
         try:
             return pod_limits(spawn.patched(pod))
@@ -92,7 +93,7 @@ class PodStep(Step):
         base_url(spawn.env)
 
     def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
-        template = choose(spawn.options, self._settings)
+        template = choose(spawn, self._settings)
         pod = spawn.patched(serving_tls(lab_pod(spawn, template, self._allowed), spawn))
         return [with_amounts(pod, NOTEBOOK, template.environment)]  # patches may have changed them
 
@@ -120,10 +121,10 @@ def spawnpenny_kinds() -> list[Kind]:
 @hookimpl
 def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
-    secure = [TlsStep(lambda spawn: choose(spawn.options, ours).port)] if ours.internal_ssl else []
+    secure = [TlsStep(lambda spawn: choose(spawn, ours).port)] if ours.internal_ssl else []
     return [SecretStep(ours), *secure, PodStep(ours, settings.pods.allow)]
 
 
 @hookimpl
-def spawnpenny_form(settings: Settings) -> tuple[FormField, ...]:
-    return lab_form(settings.load("lab", LabSettingsSchema()))
+def spawnpenny_form(settings: Settings, profiles: PassProfiles) -> tuple[FormField, ...]:
+    return lab_form(offered(settings.load("lab", LabSettingsSchema()), profiles))

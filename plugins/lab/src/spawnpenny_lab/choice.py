@@ -6,23 +6,43 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spawnpenny.api import Answer, InvalidOptionError, answers
+from spawnpenny.api import Answer, InvalidOptionError, PlannedSpawn, SettingsError, answers
 from spawnpenny_lab.form import lab_form
+from spawnpenny_lab.offer import offered
 from spawnpenny_lab.profiles import Profile
 from spawnpenny_lab.settings import LabSettings
 from spawnpenny_lab.template import Template
 from spawnpenny_lab.trial import MisfitError, Part, put_together
 
 
-def choose(options: Mapping[str, Any], settings: LabSettings) -> Template:
-    """Return the template of a lab for the options of a request. Options of other plugins are ignored.
+def choose(spawn: PlannedSpawn, settings: LabSettings) -> Template:
+    """Return the template of a lab for the options of its request. Options of other plugins are ignored.
+
+    Plugins may have filtered or replaced the profiles, and their overrides come last.
 
     Raises:
         UnknownOptionError: The profile, choice, size or image does not exist.
-        InvalidOptionError: A choice is not a text, or a text is not valid.
+        InvalidOptionError: A choice is not a text, or a text is not valid, or no profile is open to the user.
+        SettingsError: The overrides of a plugin make no valid lab.
 
     """
-    chosen = answers(lab_form(settings), options)
+    settings = offered(settings, spawn.profiles)
+    if settings.closed:
+        raise InvalidOptionError("No profile is open to you. Ask an administrator.", field="options.profile")
+    template = _chosen(settings, answers(lab_form(settings), spawn.options))
+    for plugin, override in spawn.overrides():
+        try:
+            template = put_together(template, [Part(plugin, override)])
+        except MisfitError as error:
+            ((_, key, messages), *_) = error.wrong
+            raise SettingsError(
+                f"The hook spawnpenny_overrides of the plugin {plugin!r} has invalid overrides of a lab: "
+                f"{key}: {_first(messages)}"
+            ) from None
+    return template
+
+
+def _chosen(settings: LabSettings, chosen: Mapping[str, Answer]) -> Template:
     template = settings.template
     if settings.profile_list:
         profile = next(profile for profile in settings.profile_list if profile.slug == chosen["profile"].value)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def lab_form(settings: LabSettings) -> tuple[FormField, ...]:
     """Return the fields of a lab: a profile with its options, or a size and an image."""
+    if settings.closed:
+        return ()
     if settings.profile_list:
         return (FormField("profile", "Profile", tuple(_profile(profile) for profile in settings.profile_list)),)
     sizes = tuple(FormChoice(name, name, _amounts(size)) for name, size in settings.sizes.items())

@@ -59,6 +59,10 @@ class LabSettings:
     template: Template = field(default_factory=lambda: SMALL.of(Template()))
     profile_list: tuple[Profile, ...] = ()
     internal_ssl: bool = False
+    closed: bool = False
+    """True for a user for whom the plugins of the site leave no profile."""
+    _offers: dict[str, LabSettings] = field(default_factory=dict, repr=False, compare=False)
+    """The settings for profiles that other plugins have returned, by these profiles as JSON."""
 
     @property
     def port(self) -> int:

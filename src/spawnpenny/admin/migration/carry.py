@@ -139,7 +139,7 @@ def _instead(name: str) -> str:
     if name in _OF_USERS:
         return "Values for a user come from the authenticator, or from PUT /v1/users/{user}."
     if name == "profile_list":
-        return "List the profiles; to limit them to some users, write a plugin with the hook spawnpenny_form."
+        return "List the profiles; to filter or compute them by user, write a plugin with the hook spawnpenny_profiles."
     return f"If the value is the same for all, write it out; else use the hook spawnpenny_pod_patch. {_PLUGIN}"
 
 

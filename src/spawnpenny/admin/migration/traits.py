@@ -54,7 +54,7 @@ _USER = "instead of a callable: values for a user come from the authenticator or
 _IN_USER_NAMESPACE = "the objects that it names have to exist in each user's namespace"
 _API = "the Hub does not connect to Kubernetes"
 _NAMES = "the names of pods, Services and Secrets follow from the lab's name"
-_HOOK = "settings of the pod that it makes on the spawner have no effect"
+_HOOK = "what it sets for the pod has no effect: a plugin does that with spawnpenny_overrides"
 
 _POD: Final = (
     _lab("image", "`pods.images` limits the allowed images"),
@@ -106,7 +106,10 @@ _POD: Final = (
     _lab("pod_security_context", "merged over the hardened one; open what that refuses in `pods.allow`"),
     _lab("service_account", _IN_USER_NAMESPACE),
     _lab("automount_service_account_token", "has to be opened in `pods.allow`"),
-    _lab("profile_list", "instead of a callable: the same profiles for all users, or a plugin of the site"),
+    _lab(
+        "profile_list",
+        "instead of a callable: a list, which a plugin filters or replaces by user with spawnpenny_profiles",
+    ),
 )
 _STORAGE: Final = (
     Trait("storage_pvc_ensure", Outcome.SETTING, "plugins.storage", "claims are made if the plugin is loaded"),
