@@ -36,6 +36,7 @@ def test_the_api_is_as_it_was():
         "NOTEBOOK",
         "NOTEBOOK_PORT_NAME",
         "PART",
+        "ROUTE_LABEL",
         "SCHEDULER",
         "SCHEDULER_PORT_NAME",
         "SCOPES",

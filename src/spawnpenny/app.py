@@ -1,4 +1,4 @@
-"""The web application: the HTTP API, with the routes of Dask and all middlewares."""
+"""The web application: the HTTP API, with the routes of plugins and all middlewares."""
 
 from __future__ import annotations
 
@@ -10,36 +10,27 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from spawnpenny.aio.supervisor import Supervisor
-from spawnpenny.dask.gateway.cookies import NAME as COOKIE
-from spawnpenny.dask.gateway.dialect import GatewayDialect
-from spawnpenny.dask.gateway.routes import GATEWAY
-from spawnpenny.dask.gateway.wait_until_ready import wait_until_ready
-from spawnpenny.dask.metrics import cluster_gauges
-from spawnpenny.dask.rest_routes import CLUSTERS
-from spawnpenny.dask.scheduler_feed import SCHEDULER_FEED
-from spawnpenny.dask.tickets import TICKETS, Tickets
 from spawnpenny.service import run_service
 from spawnpenny.serving.client_address import ClientAddresses
 from spawnpenny.serving.expectations import UnknownExpectations, answer_expectation
 from spawnpenny.serving.prefix import PREFIX
 from spawnpenny.serving.server import CONNECTIONS, connections_of
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, CLOSING, DOCUMENT, LIMITS, METRICS, SERVICE
-from spawnpenny.web.dialect import DIALECT
-from spawnpenny.web.health import get_metrics
-from spawnpenny.web.kinds.routes import generic_routes
-from spawnpenny.web.lab_kind import LAB
+from spawnpenny.web.dialect import DIALECTS, Dialects
 from spawnpenny.web.labs import lab_gauges
 from spawnpenny.web.metrics.broker import CountedBroker
 from spawnpenny.web.metrics.kinds import kind_gauges
+from spawnpenny.web.metrics.plugin_gauges import plugin_gauges
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.access_log import access_log, put_headers
 from spawnpenny.web.middleware.authorize import authorize
 from spawnpenny.web.middleware.errors import error_middleware
 from spawnpenny.web.middleware.forward_to_owner import forward_to_owner, peer_session
+from spawnpenny.web.middleware.hold_until_ready import hold_until_ready
 from spawnpenny.web.middleware.rate_limit import Limits
 from spawnpenny.web.openapi.document import Document
-from spawnpenny.web.plugin_routes import with_plugin_routes
-from spawnpenny.web.routes import LABS, META, USERS
+from spawnpenny.web.routes import routes
+from spawnpenny.web.tickets import TICKETS, Tickets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -79,17 +70,17 @@ def create_app(
     table = routes(plugins, metrics=settings.web.metrics)
     accesses = {(method, route.path): route.access for route in table for method in route.methods}
     app = web.Application(
-        middlewares=[access_log, error_middleware, wait_until_ready, authorize(accesses), forward_to_owner],
+        middlewares=[access_log, error_middleware, hold_until_ready, authorize(accesses), forward_to_owner],
         client_max_size=settings.web.max_body,
     )
-    app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table, cookie=COOKIE)
+    app[CLOSING], app[DOCUMENT] = asyncio.Event(), Document(table)
     app[PREFIX] = plugins.kinds.hub_prefix if settings.web.prefix is None else settings.web.prefix
-    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[DIALECT], app[CONNECTIONS] = (
+    app[CLIENT_ADDRESSES], app[METRICS], app[LIMITS], app[TICKETS], app[DIALECTS], app[CONNECTIONS] = (
         ClientAddresses(settings.web),
         metrics,
         Limits(settings.limits),
         Tickets(),
-        GatewayDialect(),
+        Dialects(dict.fromkeys(route.dialect for route in table if route.dialect)),
         connections_of(settings),
     )
     _add_routes(app, table)
@@ -127,7 +118,7 @@ async def _running(
         app[SERVICE] = await stack.enter_async_context(
             run_service(settings, plugins, cluster, counted, supervisor=supervisor)
         )
-        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], kind_gauges, lab_gauges, cluster_gauges)
+        metrics.export_gauges(app[SERVICE], app[LIMITS], app[CONNECTIONS], kind_gauges, lab_gauges, plugin_gauges)
         yield
 
 
@@ -145,20 +136,3 @@ def _add_routes(app: web.Application, table: Sequence[Route]) -> None:
 
 async def _close(app: web.Application) -> None:
     app[CLOSING].set()
-
-
-def routes(plugins: Plugins | None = None, *, metrics: bool = True) -> tuple[Route, ...]:
-    """Return all routes: spawnpenny's own, with or without ``/metrics``, those of each kind, and those of the plugins.
-
-    Raises:
-        PluginError: A route of a plugin is wrong, or hides another one.
-
-    """
-    own = tuple(
-        route
-        for route in (*LABS, *CLUSTERS, *USERS, *GATEWAY, *META, *SCHEDULER_FEED)
-        if metrics or route is not get_metrics
-    )
-    if plugins is None:
-        return own
-    return with_plugin_routes(own, plugins, defaults=generic_routes(plugins.kinds, but=LAB, known=own))

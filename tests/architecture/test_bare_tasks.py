@@ -24,7 +24,7 @@ SHORT = {
     "src/spawnpenny/embedded/node/node.py": "one pod",
     "src/spawnpenny/embedded/node/pod.py": "one pod",
     "src/spawnpenny/embedded/node/processes.py": "one process",
-    "src/spawnpenny/dask/proxy/passthrough.py": "one connection",
+    "plugins/dask/src/spawnpenny_dask_proxy/passthrough.py": "one connection",
     "src/spawnpenny/aio/race.py": "one request",
     "src/spawnpenny/kubernetes/pods/events.py": "one pod that is slow",
     "src/spawnpenny/pipeline/runner.py": "one step",

@@ -44,13 +44,14 @@ LINES = {
         ("spawnpenny.cli.broker", "from spawnpenny.web.labs import ROUTES"),
     ],
     "The proxy of Dask clusters knows nothing of Kubernetes and of spawns": [
-        ("spawnpenny.dask.proxy", "from spawnpenny.kubernetes.interface import Cluster"),
-        ("spawnpenny.dask.proxy", "from spawnpenny.spawns.record import Record"),
-        ("spawnpenny.cli.proxy", "from spawnpenny.service import Service"),
+        ("spawnpenny_dask_proxy", "from spawnpenny.kubernetes.interface import Cluster"),
+        ("spawnpenny_dask_proxy", "from spawnpenny.spawns.record import Record"),
+        ("spawnpenny_dask_proxy", "from spawnpenny.api.http import Route"),
+        ("spawnpenny_dask_proxy", "import spawnpenny_dask"),
+        ("spawnpenny.cli.options", "from spawnpenny.service import Service"),
     ],
-    "The web and Dask know no cluster, the embedded one no Kubernetes": [
+    "The web knows no cluster, the embedded one no Kubernetes": [
         ("spawnpenny.web", "from spawnpenny.kubernetes.client import KubernetesCluster"),
-        ("spawnpenny.dask", "from spawnpenny.kubernetes.client import KubernetesCluster"),
         ("spawnpenny.web", "from spawnpenny.kubernetes.transport import ClientTransport"),
         ("spawnpenny.embedded", "import kubernetes_asyncio"),
     ],
@@ -85,7 +86,7 @@ LINES = {
         ("spawnpenny.domain", "from spawnpenny.kubernetes.interface import Cluster"),
         ("spawnpenny.aio", "from spawnpenny.domain.users import User"),
         ("spawnpenny.kubernetes", "from spawnpenny.serving.server import listening"),
-        ("spawnpenny.web", "from spawnpenny.dask.rest import ROUTES"),
+        ("spawnpenny.web", "from spawnpenny.api.http import Route"),
         ("spawnpenny.auth", "from spawnpenny.embedded.cluster import EmbeddedCluster"),
         ("spawnpenny.clients", "from spawnpenny.errors import SpawnpennyError"),
         ("spawnpenny.web", "from spawnpenny.testing.site import make_site"),

@@ -13,7 +13,7 @@ ELSEWHERE = ("clients", "testing", "cli/demo")
 WORD = re.compile(r"dask|(?<![A-Za-z0-9])(?:ray|batch)(?![A-Za-z0-9])", re.IGNORECASE)
 KUBERNETES = re.compile(r"batch/(?:v1(?:beta1)?|jobs|cronjobs)|\"batch\", \"create\"")
 """The API group of Kubernetes with jobs."""
-NOT_YET = ("app.py", "dask/", "cli/command.py", "cli/dask", "cli/openapi.py", "cli/proxy.py", "web/metrics/")
+NOT_YET = ("cli/command.py", "cli/dask")
 """What moves into the plugin."""
 
 

@@ -194,14 +194,23 @@ print(sorted(name for name in sys.modules if name.startswith("spawnpenny.")))
     *shown, modules = done.stdout.splitlines()
     loaded = (
         "spawnpenny.advice",
+        "spawnpenny.api",
+        "spawnpenny.api.commands",
         "spawnpenny.cli",
         "spawnpenny.cli.command",
         "spawnpenny.cli.exits",
+        "spawnpenny.cli.lazy_command",
+        "spawnpenny.cli.options",
+        "spawnpenny.cli.plugin_commands",
         "spawnpenny.errors",
     )
     assert modules == str([*loaded])
     listed = dict(line.split(maxsplit=1) for line in shown[shown.index("Commands:") + 1 :])
-    assert listed == {name: found.get_short_help_str(len(listed[name])) for name, found in command.commands.items()}
+    assert listed == {
+        name: command.get_command(None, name).get_short_help_str(len(listed[name]))
+        for name in command.list_commands(None)
+    }
+    assert "proxy" in listed
 
 
 def test_a_misspelt_subcommand_is_answered_with_the_right_one(capsys):

@@ -14,13 +14,13 @@ import yaml
 from click.testing import CliRunner
 from spawnpenny_namespace.settings import NamespaceSettingsSchema
 
-from spawnpenny.app import routes
 from spawnpenny.broker.orders import OrdersFile
 from spawnpenny.cli.command import command
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.sources import overrides, put
+from spawnpenny.web.routes import routes
 
 ROOT = Path(__file__).parents[2]
 WEB, BROKER, PROXY = "spawnpenny", "spawnpenny-broker", "spawnpenny-proxy"

@@ -10,12 +10,12 @@ import yaml
 
 from spawnpenny.aio.connections import Connections
 from spawnpenny.broker.metrics import broker_metrics
-from spawnpenny.dask.metrics import cluster_gauges
 from spawnpenny.domain.spawns import Phase
 from spawnpenny.settings.sections import LimitSettings
 from spawnpenny.testing.site import settled, start
 from spawnpenny.web.labs import lab_gauges
 from spawnpenny.web.metrics.kinds import kind_gauges
+from spawnpenny.web.metrics.plugin_gauges import plugin_gauges
 from spawnpenny.web.metrics.registry import Metrics
 from spawnpenny.web.middleware.rate_limit import Limits
 
@@ -36,8 +36,9 @@ def alerts():
 async def families(embedded_site):
     """Return the metrics of a service in which a lab came to run."""
     metrics = Metrics()
+    embedded_site.data["plugins"]["dask"] = {}
     async with embedded_site.service() as service:
-        metrics.export_gauges(service, Limits(LimitSettings()), Connections(), kind_gauges, lab_gauges, cluster_gauges)
+        metrics.export_gauges(service, Limits(LimitSettings()), Connections(), kind_gauges, lab_gauges, plugin_gauges)
         async with metrics.observing(service.plugins):
             await settled(await start(service))
         return list(metrics.collect())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 import textwrap
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from spawnpenny.api import Credentials, Event, EventType, Group, Key, User
-from spawnpenny.app import routes
 from spawnpenny.plugin import spec as plugin_spec
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.model import Settings
+from spawnpenny.web.routes import routes
 
 HOOKS = {name: hook for name, hook in vars(plugin_spec).items() if name.startswith("spawnpenny_")}
 
@@ -90,6 +90,13 @@ def test_the_example_of_commands_has_one_that_runs_and_one_that_is_imported_late
         *("render", "Inspect renderings."),
         "example_render.command:render",
     )
+
+
+def test_the_example_of_gauges_counts_spawns_without_work(example):
+    idle, busy = SimpleNamespace(idle_since=1.0), SimpleNamespace(idle_since=None)
+    here = SimpleNamespace(of_users=lambda: [("ada", [idle, busy]), ("bob", [idle])])
+    ((_, (gauge,)),) = (found for found in example("spawnpenny_gauges").gauges(lambda _: here) if found[0] == "example")
+    assert (gauge.name, gauge.value) == ("spawnpenny_example_idle", 2)
 
 
 async def test_the_example_of_an_authenticator_knows_everybody(example):

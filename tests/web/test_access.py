@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from spawnpenny.app import routes
 from spawnpenny.auth.identity import Credentials, Identity
 from spawnpenny.auth.static_tokens import StaticTokens, hash_token
 from spawnpenny.serving.expectations import UnknownExpectations
 from spawnpenny.settings.load import make_settings
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.middleware.authorize import ADMIN, Access
+from spawnpenny.web.routes import routes
 
 LAB = "/v1/users/ada/labs/~default"
 ROUTES = {
@@ -97,7 +97,7 @@ async def test_jupyters_own_way_to_send_a_token_is_known_too(caller, scheme):
 
 
 async def test_every_route_of_the_router_has_an_access(server):
-    declared = {(method, route.path) for route in routes() for method in route.methods}
+    declared = {(method, route.path) for route in routes(server.service.plugins) for method in route.methods}
     reached = [route for route in server.app.router.routes() if not isinstance(route.resource, UnknownExpectations)]
     assert {(route.method, route.resource.canonical) for route in reached} == declared
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 from aiohttp import web
+from spawnpenny_dask_proxy.server import running_proxy
 
-from spawnpenny.dask.proxy.server import running_proxy
 from spawnpenny.serving.auxiliary import auxiliary_application
 from spawnpenny.serving.server import listening
 from spawnpenny.settings.load import make_settings

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from spawnpenny.app import routes
 from spawnpenny.testing.processes import output_of
+from spawnpenny.web.routes import routes
 
 ALL = os.environ.get("SPAWNPENNY_TEST_ALL") == "1"
 STREAMS = {"lab.events", "user.events", "dask.events", "gateway.routes"}

@@ -281,7 +281,7 @@ async def test_the_openapi_document_has_the_routes_of_the_kind(farms, caller):
     paths, one = document["paths"], "/v1/users/{user}/farms/{name}"
     assert {path for path in paths if "farms" in path} == {
         *("/v1/farms", "/v1/users/{user}/farms", "/v1/users/{user}/farms/form"),
-        *(one, f"{one}/events", f"{one}/scale"),
+        *(one, f"{one}/events", f"{one}/scale", f"{one}/ticket"),
     }
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     assert paths[one]["put"]["summary"].startswith("Start a render farm.")

@@ -44,12 +44,12 @@ from spawnpenny.api.http import (
     identity_of,
     query_of,
 )
-from spawnpenny.app import routes
 from spawnpenny.errors import PluginError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.site import settled, start
+from spawnpenny.web.routes import routes
 
 KITES = "/v1/users/ada/kites"
 KITE = f"{KITES}/k1"

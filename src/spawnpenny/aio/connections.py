@@ -78,6 +78,7 @@ class Connections:
         return True
 
     def add(self, connection: Connection) -> None:
+        """Count a new connection."""
         self._open.add(connection)
         self._of_address[connection.address] += 1
         self.waits(connection)

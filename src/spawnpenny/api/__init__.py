@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from spawnpenny.domain.kubernetes_types import unknown_key
     from spawnpenny.domain.labels import LAB as LAB_LABEL
     from spawnpenny.domain.labels import PART, WORKER_GROUP, labels_fault
+    from spawnpenny.domain.labels import ROUTE as ROUTE_LABEL
     from spawnpenny.domain.labels import SPAWN as SPAWN_LABEL
     from spawnpenny.domain.names import DEFAULT_LAB, Names, check_username, safe_slug
     from spawnpenny.domain.overlay import overlaid
@@ -92,6 +93,7 @@ __all__ = [
     "NOTEBOOK",
     "NOTEBOOK_PORT_NAME",
     "PART",
+    "ROUTE_LABEL",
     "SCHEDULER",
     "SCHEDULER_PORT_NAME",
     "SCOPES",
@@ -204,7 +206,7 @@ _HOMES: Final = {
     "spawnpenny.domain.forms": "Checkbox FormChoice FormField FreeText Number check_form",
     "spawnpenny.domain.kinds": "Kind OptionSource",
     "spawnpenny.domain.kubernetes_types": "unknown_key",
-    "spawnpenny.domain.labels": "LAB:LAB_LABEL PART WORKER_GROUP labels_fault SPAWN:SPAWN_LABEL",
+    "spawnpenny.domain.labels": "LAB:LAB_LABEL PART WORKER_GROUP labels_fault ROUTE:ROUTE_LABEL SPAWN:SPAWN_LABEL",
     "spawnpenny.domain.names": "DEFAULT_LAB Names check_username safe_slug",
     "spawnpenny.domain.overlay": "overlaid",
     "spawnpenny.domain.pod_resources": "pod_limits resources_fault",

@@ -29,7 +29,6 @@ _MODULES: Final = {
     "pipeline": "Print the steps of a spawn in their order.",
     "plugin.command": "Write a plugin of your own.",
     "plugins": "Print the installed plugins and their steps.",
-    "proxy": "Run the proxy of Dask clusters until SIGTERM or Ctrl-C.",
     "serve": "Run the service until SIGTERM or Ctrl-C.",
     "try_": "Rehearse the spawns that users could start.",
     "user": "Commission, show and retire users of a running service.",

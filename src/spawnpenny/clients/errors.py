@@ -26,6 +26,7 @@ class UnreachableError(ClientError):
 
     @property
     def retry_after(self) -> float | None:
+        """Seconds after which the same request may succeed; None if that is not known."""
         return 0.0
 
 
@@ -60,6 +61,7 @@ class ProblemError(ClientError):
 
     @property
     def retry_after(self) -> float | None:
+        """Seconds after which the same request may succeed; None if that is not known."""
         return self._retry_after if self.status in _LATER else None
 
 
@@ -72,6 +74,7 @@ class GatewayProblemError(ProblemError):
 
     @property
     def retry_after(self) -> float | None:
+        """Seconds after which the same request may succeed; None if that is not known."""
         return self._retry_after
 
 

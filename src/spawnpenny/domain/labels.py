@@ -18,6 +18,8 @@ PART: Final = "spawnpenny.io/part"
 """On a further pod of a spawn, such as ``worker``: its end is not the spawn's end."""
 WORKER_GROUP: Final = "spawnpenny.io/worker-group"
 """On the pod of a worker: its worker group."""
+ROUTE: Final = "spawnpenny.io/route"
+"""On the main pod of a spawn: ``true``, and the proxy leads to it."""
 
 USERNAME: Final = "spawnpenny.io/username"
 HASH: Final = "spawnpenny.io/hash"

@@ -253,6 +253,21 @@ class Plugins:
             given = spawns(name, self.declared_kinds.get(name, frozenset()))
             yield name, call_hook(impl, "spawnpenny_routes", {"settings": self._settings, "spawns": given})
 
+    def gauges(self, spawns: Callable[[frozenset[str]], object]) -> Iterator[tuple[str, Any]]:
+        """Yield pairs of a plugin's name and what it contributes as gauges now.
+
+        A hook that fails is logged, and contributes nothing. ``spawns`` makes what a plugin sees, from its kinds.
+        """
+        for impl in self._impls("spawnpenny_gauges"):
+            name = str(impl.plugin_name)
+            given = spawns(self.declared_kinds.get(name, frozenset()))
+            try:
+                result = list(call_hook(impl, "spawnpenny_gauges", {"settings": self._settings, "spawns": given}))
+            except Exception:  # noqa: BLE001 - the other gauges are exported
+                self._log.warning("the gauges of a plugin failed", plugin=name, exc_info=True)
+                continue
+            yield name, result
+
     def observe(self, username: str, key: Key, event: Event) -> None:
         """Notify every observer; an error that one raises is logged and dropped."""
         for impl in self._manager.hook.spawnpenny_observe.get_hookimpls():

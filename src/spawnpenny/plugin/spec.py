@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spawnpenny.pipeline.step import Step
     from spawnpenny.settings.model import Settings
     from spawnpenny.web.kind_spawns import KindSpawns
+    from spawnpenny.web.metrics.plugin_gauges import PluginGauge, SpawnsHere
     from spawnpenny.web.route import Route
 
 PassProfiles = Callable[
@@ -106,6 +107,28 @@ def spawnpenny_routes(settings: Settings, spawns: KindSpawns) -> Sequence[Route]
 
             answers = {200: Answer("The motto.", "application/json")}
             return [Route("GET", "/v1/motto", get_motto, PUBLIC, "example.motto", "Read the motto.", answers)]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def spawnpenny_gauges(settings: Settings, spawns: SpawnsHere) -> Iterable[PluginGauge]:
+    """Contribute gauges to the metrics.
+
+    Called for each scrape. It has to be fast: ``spawns`` has the spawns of the plugin's kinds that this replica looks
+    after, and their cached pods. If it fails, the error is logged, and its gauges are missing.
+
+    Example::
+
+        from collections.abc import Iterator
+
+        from spawnpenny.api import hookimpl
+        from spawnpenny.api.http import PluginGauge, SpawnsHere
+
+        @hookimpl
+        def spawnpenny_gauges(spawns: SpawnsHere) -> Iterator[PluginGauge]:
+            idle = sum(spawn.idle_since is not None for _, found in spawns.of_users() for spawn in found)
+            yield PluginGauge("spawnpenny_example_idle", "Spawns without work.", idle)
     """
     raise NotImplementedError
 

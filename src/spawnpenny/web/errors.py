@@ -75,3 +75,15 @@ class TooManyRequestsError(SpawnpennyError):
     code = "too_many_requests"
     status = 429
     title = "Too many requests"
+
+
+class UnknownTicketError(SpawnpennyError):
+    """A ticket for a dashboard is unknown, or was used."""
+
+    code = "ticket_unknown"
+    status = 404
+    title = "The ticket is not good"
+    advice = "Open the dashboard again from the cluster's page or widget, which has a new link."
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is not known, or was used. The next answer about the spawn has a new one.")

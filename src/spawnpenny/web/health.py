@@ -16,6 +16,8 @@ from spawnpenny.web.route import Answer, route
 
 
 class HealthView(Schema):
+    """The health of the service."""
+
     status = fields.String(required=True)
 
 

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from spawnpenny.auth.users import resolve_user
 from spawnpenny.domain import labels
-from spawnpenny.domain.names import Names
 from spawnpenny.domain.spawns import Key, Phase, Reason, Scale, SpawnRequest
 from spawnpenny.errors import InvalidRequestError, PluginError, QuotaExceededError
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.counted_starts import count_start
 from spawnpenny.web.events import stream
 from spawnpenny.web.held_starts import hold_start
+from spawnpenny.web.metrics.plugin_gauges import pods_by_spawn
 from spawnpenny.web.request_context import identity_of, request_context
 from spawnpenny.web.request_parsing import user_of
 from spawnpenny.web.schemas.queries import EventsQuery, PageQuery
 from spawnpenny.web.spawn_state import SpawnState
 from spawnpenny.web.spawns import answer_stop, find_spawn, page_of_spawns, spawns_of, wait_until
+from spawnpenny.web.tickets import TICKETS, redeem
 
 if TYPE_CHECKING:
+    from spawnpenny.domain.cluster_options import ClusterOption
+    from spawnpenny.domain.users import User
+    from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.kubernetes.interface import Manifest, WatchEvent
     from spawnpenny.spawns.active import ActiveSpawn
     from spawnpenny.spawns.spawn_record import SpawnRecord
@@ -196,20 +201,52 @@ class KindSpawns:
 
         await wait_until(request, run, happened(), seconds)
 
+    def note(self, request: web.Request, **names: str) -> None:
+        """Note what the request is about, beside the parts of its path, for the audit log."""
+        request_context(request).names |= names
+
+    def user(self, request: web.Request) -> User:
+        """Return the user, as steps would see one now."""
+        username, service = user_of(request), request.app[SERVICE]
+        user_state = service.spawns.user_state(username)
+        known = user_state.known if user_state else None
+        return resolve_user(username, identity_of(request), known, service.settings.users)
+
+    def cluster_options(self, request: web.Request, kind: str) -> tuple[ClusterOption, ...]:
+        """Return the options of a kind that all plugins offer the user."""
+        self._demand_own(kind)
+        return request.app[SERVICE].plugins.cluster_options(self.user(request), kind)
+
+    def worker_groups(self, request: web.Request, kind: str) -> tuple[WorkerGroup, ...]:
+        """Return the worker groups of a kind that all plugins offer."""
+        self._demand_own(kind)
+        return request.app[SERVICE].plugins.worker_groups(kind)
+
+    def is_ready(self, request: web.Request) -> bool:
+        """Return whether the state of the cluster is known."""
+        return request.app[SERVICE].spawns.ready
+
+    def new_ticket(self, request: web.Request, spawn: SpawnState) -> str:
+        """Return a new ticket, by which one browser opens the dashboard of a spawn at the proxy."""
+        self._demand_own(spawn.key.kind)
+        return request.app[TICKETS].new(spawn.id)
+
+    async def redeem_ticket(self, request: web.Request, key: Key) -> web.Response:
+        """Answer a request of the proxy, with a ticket as its body: use the ticket up, and return the uid of the pod.
+
+        Raises:
+            UnknownTicketError: The ticket is not known, was used, or its spawn does not run.
+
+        """
+        self._demand_own(key.kind)
+        return await redeem(request, key)
+
     def pods(self, request: web.Request, username: str | None = None) -> Mapping[str, list[Manifest]]:
         """Return the pods of a user's spawns, by the ids of the spawns. They are cached: it costs no call.
 
         The manifests are shared: do not change them. ``username`` is for routes about all users.
         """
-        service = request.app[SERVICE]
-        prefix = service.settings.namespaces.prefix
-        namespace = Names.of(username or user_of(request), labels.USER, "", prefix=prefix).namespace
-        found: dict[str, list[Manifest]] = {}
-        for pod in service.service_context.pods.within(namespace):
-            of_pod = pod["metadata"].get("labels", {})
-            if of_pod.get(labels.KIND) in self._kinds and labels.SPAWN in of_pod:
-                found.setdefault(of_pod[labels.SPAWN], []).append(pod)
-        return found
+        return pods_by_spawn(request.app[SERVICE], username or user_of(request), self._kinds)
 
     @contextmanager
     def subscribe(self, request: web.Request) -> Iterator[AsyncIterator[WatchEvent]]:

@@ -12,6 +12,7 @@ from marshmallow import Schema
 
 from spawnpenny.errors import PluginError, SpawnpennyError
 from spawnpenny.plugin.hook_results import check_items
+from spawnpenny.web.dialect import Dialect, is_under
 from spawnpenny.web.kind_spawns import KindSpawns
 from spawnpenny.web.middleware.authorize import Access
 from spawnpenny.web.plugin_handler import guarded
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 HOOK: Final = "spawnpenny_routes"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PATH: Final = re.compile(r"(?:/(?:(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+/?", re.ASCII)
+_PREFIX: Final = re.compile(r"/[a-z][a-z0-9-]*", re.ASCII)
 _PART: Final = re.compile(r"\{(\w+)\}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
@@ -81,6 +83,8 @@ def with_plugin_routes(
             table = [other for other in table if not _replaces(route, plugin, other)]
             _demand_new(route, plugin, table)
             table.append(Owned(replace(route, handler=guarded(plugin, route)), plugin))
+    for dialect, owner in _dialects(table).items():
+        _demand_sole(dialect, owner, table)
     return tuple(owned.route for owned in table)
 
 
@@ -124,6 +128,27 @@ def _demand_new(route: Route, plugin: str, table: Sequence[Owned]) -> None:
         )
 
 
+def _dialects(table: Sequence[Owned]) -> dict[Dialect, str | None]:
+    """Return the foreign protocols of the routes, each with its plugin."""
+    return {owned.route.dialect: owned.plugin for owned in table if owned.route.dialect is not None}
+
+
+def _demand_sole(dialect: Dialect, plugin: str | None, table: Sequence[Owned]) -> None:
+    """Refuse a foreign protocol that is not that of all routes under its prefix, and of no others."""
+    for owned in table:
+        inside = is_under(owned.route.path, dialect.prefix)
+        if inside and owned.route.dialect is not dialect:
+            raise PluginError(
+                f"The plugin {plugin!r} has the protocol {dialect.name!r} under {dialect.prefix}, but there "
+                f"{owned.owner}."
+            )
+        if not inside and owned.route.dialect is dialect:
+            raise PluginError(
+                f"The plugin {plugin!r} has the protocol {dialect.name!r} under {dialect.prefix}: the path "
+                f"{owned.route.path} is outside of it."
+            )
+
+
 def _shown(route: Route) -> str:
     return f"{str(route.method)[:10]} {str(route.path)[:120]}"
 
@@ -133,7 +158,7 @@ def _faults(route: Route, plugin: str, kinds: frozenset[str]) -> Iterator[str]:
     if route.method not in _METHODS:
         yield f"has the method {route.method!r}: write one of {', '.join(_METHODS)}."
     yield from _path_faults(route.path)
-    owners = sorted({plugin, *kinds})
+    owners = sorted({plugin, *kinds, *([route.dialect.name] if isinstance(route.dialect, Dialect) else [])})
     if not isinstance(route.name, str) or not _NAME.fullmatch(route.name) or route.name.split(".")[0] not in owners:
         begins = " or ".join(f"{owner}." for owner in owners)
         yield f"has the name {str(route.name)[:63]!r}: begin with {begins}, and go on in lower case."
@@ -142,9 +167,22 @@ def _faults(route: Route, plugin: str, kinds: frozenset[str]) -> Iterator[str]:
     if not inspect.iscoroutinefunction(route.handler):
         yield "has a handler that is not `async def`."
     yield from _access_faults(route)
+    if route.dialect is not None and not _is_dialect(route.dialect):
+        yield "has a dialect that is no Dialect with a name and a prefix such as /gateway."
     yield from _schema_faults(route)
     yield from _answer_faults(route.answers)
     yield from _refusal_faults(route.refusals)
+
+
+def _is_dialect(dialect: Any) -> bool:
+    prefix = getattr(dialect, "prefix", None)
+    return (
+        isinstance(dialect, Dialect)
+        and isinstance(getattr(dialect, "name", None), str)
+        and isinstance(prefix, str)
+        and _PREFIX.fullmatch(prefix) is not None
+        and prefix != "/v1"
+    )
 
 
 def _path_faults(path: Any) -> Iterator[str]:
@@ -159,7 +197,7 @@ def _path_faults(path: Any) -> Iterator[str]:
 def _access_faults(route: Route) -> Iterator[str]:
     if not isinstance(route.access, Access):
         yield "has no access: take one of spawnpenny.api.http, such as READ, or make one with Access."
-    elif route.access.own and not route.access.gateway and "{user}" not in str(route.path):
+    elif route.access.own and not route.access.about_caller and "{user}" not in str(route.path):
         yield "opens to scopes for the caller's own user, but has no part {user} in its path."
 
 

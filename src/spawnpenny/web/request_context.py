@@ -32,7 +32,7 @@ class RequestContext:
         own_user: The user of the caller, on routes about the caller's own user.
         code: The code of the error, if the request is refused.
         spawn: The id of the spawn that the request is about.
-        cluster: The name of that spawn, if the path does not have it.
+        names: Names of what the request is about that the path does not have.
         purge: Whether the request deletes storage.
         streamed: Whether the answer is a stream of events.
         authorization: The credentials, as the Authorization header has them.
@@ -47,7 +47,7 @@ class RequestContext:
     own_user: str | None = None
     code: str | None = None
     spawn: str | None = None
-    cluster: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
     purge: bool = False
     streamed: bool = False
     authorization: str | None = field(default=None, repr=False)

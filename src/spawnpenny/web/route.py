@@ -12,6 +12,7 @@ from typing import Any, Final, TypedDict, Unpack
 from aiohttp import web
 from marshmallow import Schema
 
+from spawnpenny.web.dialect import Dialect
 from spawnpenny.web.middleware.authorize import Access
 from spawnpenny.web.schemas.incoming import BodySchema
 
@@ -42,7 +43,7 @@ class Route:
         query: The schema of the query parameters.
         body: The schema of the body.
         refusals: The error codes of this route by HTTP status, beside those of every route.
-        problems: Whether refusals are problem documents; if not, the answers list them.
+        dialect: The foreign protocol of the route. Refusals are its own then, and the answers list them.
 
     """
 
@@ -56,7 +57,7 @@ class Route:
     query: type[Schema] | None = None
     body: type[BodySchema[Any]] | None = None
     refusals: Mapping[int, Codes] = field(default_factory=dict)
-    problems: bool = True
+    dialect: Dialect | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ class RouteOptions(TypedDict, total=False):
     query: type[Schema]
     body: type[BodySchema[Any]]
     refusals: Mapping[int, Codes]
-    problems: bool
+    dialect: Dialect
 
 
 def route(

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
-from spawnpenny_dask import spawnpenny_kinds
+from spawnpenny_dask import spawnpenny_gauges, spawnpenny_kinds, spawnpenny_routes
 from spawnpenny_dask.errors import ClusterIdleError
 
 from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
@@ -125,6 +125,8 @@ async def site(tmp_path, flock):
         site.plugins = {
             "flock": SimpleNamespace(
                 spawnpenny_kinds=spawnpenny_kinds,
+                spawnpenny_routes=spawnpenny_routes,
+                spawnpenny_gauges=spawnpenny_gauges,
                 spawnpenny_steps=steps,
                 spawnpenny_cluster_options=options,
                 spawnpenny_worker_groups=groups,

@@ -33,7 +33,7 @@ BODIES = {
     "a trailing comma": b'{"%s": 1,}',
     "a control character": b'{"%s": "\x01"}',
 }
-PATHS = {"user": "ada", "lab": "~default", "cluster": "none", "name": "docs.css"}
+PATHS = {"user": "ada", "lab": "~default", "cluster": "none", "kind": "lab", "name": "docs.css"}
 VALUES = {
     "a long number": b"9" * 6000,
     "a huge number": b"1e308",
@@ -51,6 +51,7 @@ VALUES = {
 USUAL = {
     "lab.start": {"start": "s"},
     "user.commission": {"uid": 4321},
+    "dask.start": {"start": "s"},
     "gateway.start": {},
     "gateway.scale": {"count": 1},
     "gateway.adapt": {"minimum": 1},

@@ -8,8 +8,8 @@ import json
 import pytest
 import structlog
 
-from spawnpenny.dask.tickets import MOST, Tickets
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.web.tickets import MOST, Tickets
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 DASK = "/v1/users/ada/dask"

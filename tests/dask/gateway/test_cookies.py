@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiohttp import encode_basic_auth
+from spawnpenny_dask.gateway.cookies import NAME, SECONDS, GatewayCookies
 from structlog.testing import capture_logs
 
 from spawnpenny.api import Authenticator, Identity, hookimpl
-from spawnpenny.dask.gateway.cookies import NAME, SECONDS, GatewayCookies
 from spawnpenny.domain.names import safe_slug
 from spawnpenny.testing.ports import free_ports
 

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from spawnpenny.app import routes
 from spawnpenny.kubernetes.kinds import resource_of
+from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.settings.model import Settings
+from spawnpenny.web.routes import routes
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 LAB = "/v1/users/ada/labs/~default"
@@ -28,12 +30,12 @@ PUBLIC = {
 }
 ANYBODY = PUBLIC | {"kind.list", "service.whoami"}
 READ = {
-    *(f"dask.{action}" for action in ("events", "get", "list", "workers")),
+    *(f"dask.{action}" for action in ("events", "form", "get", "list", "workers")),
     *(f"lab.{action}" for action in ("events", "form", "get", "hostnames", "list")),
     *(f"spawn.{action}" for action in ("events", "get", "list")),
 }
 READ_USER = {"user.events", "user.get"}
-CHANGE = {"dask.adapt", "dask.scale", "dask.stop"}
+CHANGE = {"dask.adapt", "dask.scale", "dask.start", "dask.stop"}
 STOP = {"lab.stop", "spawn.stop"}
 RUN = {
     "gateway.adapt",
@@ -45,6 +47,7 @@ RUN = {
     "gateway.stop",
 }
 """A report has the key of a running cluster, with which code runs in it."""
+ROUTES = routes(load_plugins(Settings()))
 ALLOWED = {
     None: PUBLIC,
     "nobody": PUBLIC,
@@ -60,10 +63,11 @@ ALLOWED = {
     | {"dask.list_all", "lab.list_all", "lab.start"}
     | {"spawn.list_all"},
     "proxy": ANYBODY | {"dask.ticket", "gateway.routes"},
-    "admin": {route.name for route in routes()} - RUN,
+    "admin": {route.name for route in ROUTES} - RUN,
 }
 BODIES = {
     "lab.start": {"start": "other"},
+    "dask.start": {"start": "other"},
     "gateway.start": {"cluster_options": {}},
     "gateway.scale": {"count": 1},
     "gateway.adapt": {"minimum": 1, "maximum": 2},
@@ -79,7 +83,7 @@ KINDS = ("Namespace", "Pod", "Secret", "ConfigMap", "Service", "RoleBinding", "R
 
 def requests(cluster="c1"):
     """Yield name, method and path of every operation."""
-    for route in routes():
+    for route in ROUTES:
         path = route.path.format(user="ada", lab="~default", cluster=cluster, kind="lab", name="docs.css")
         for method in route.methods:
             yield route.name, method, path

@@ -18,10 +18,10 @@ import trustme
 from aiohttp import web
 from aiohttp_sse import sse_response
 from playwright.async_api import async_playwright
+from spawnpenny_dask_proxy.limits import ProxyLimits
+from spawnpenny_dask_proxy.server import running_proxy
 
 from spawnpenny.cli.logging import configure_logs
-from spawnpenny.dask.proxy.limits import ProxyLimits
-from spawnpenny.dask.proxy.server import running_proxy
 from spawnpenny.serving.server import listening
 from spawnpenny.settings.model import Settings
 from spawnpenny.settings.sections import GatewaySettings

@@ -128,7 +128,8 @@ def test_without_a_token_it_says_where_one_is_looked_for(monkeypatch, tmp_path, 
 
 def test_check_tells_of_a_proxy_that_nobody_tells_anything(tmp_path):
     file = tmp_path / "settings.yaml"
-    file.write_text("gateway: {address: 'http://there:8080', proxy_address: 'there:8786'}\nplugins: {namespace: {}}\n")
+    gateway = "gateway: {address: 'http://there:8080', proxy_address: 'there:8786'}"
+    file.write_text(f"{gateway}\nplugins: {{namespace: {{}}, lab: {{}}, dask: {{}}}}\n")
     output = CliRunner().invoke(command, ["check", "--settings", str(file)])
     assert "note: No token has the scope routes" in output.output
     file.write_text(f"{file.read_text()}tokens: {{proxy: {{sha256: '{'0b' * 32}', scopes: [routes]}}}}\n")

@@ -17,14 +17,14 @@ import pytest
 from aiohttp import web
 from bokeh.server.urls import per_app_patterns
 from distributed.dashboard.scheduler import applications
+from spawnpenny_dask_proxy.capability import Capabilities
+from spawnpenny_dask_proxy.dashboards import REMEMBERED
+from spawnpenny_dask_proxy.limits import ProxyLimits
+from spawnpenny_dask_proxy.paths import is_open
 from tornado.websocket import WebSocketHandler
 from yarl import URL
 
 from spawnpenny.cli.logging import configure_logs
-from spawnpenny.dask.proxy.capability import Capabilities
-from spawnpenny.dask.proxy.dashboards import REMEMBERED
-from spawnpenny.dask.proxy.limits import ProxyLimits
-from spawnpenny.dask.proxy.paths import is_open
 from spawnpenny.serving.server import listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import Processes

@@ -7,8 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from spawnpenny.dask.proxy.client_hello import MOST, HelloError, HelloReader
+from spawnpenny_dask_proxy.client_hello import MOST, HelloError, HelloReader
 
 NAME = "daskgateway-c0123456789abcdef0123"
 

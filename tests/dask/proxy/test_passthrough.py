@@ -14,9 +14,9 @@ from contextlib import AsyncExitStack
 from unittest.mock import Mock
 
 import pytest
+from spawnpenny_dask_proxy.limits import ProxyLimits
+from spawnpenny_dask_proxy.splice import Splice
 
-from spawnpenny.dask.proxy.limits import ProxyLimits
-from spawnpenny.dask.proxy.splice import Splice
 from spawnpenny.testing.patience import PATIENCE
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiohttp import web
-from spawnpenny_dask import spawnpenny_kinds
+from spawnpenny_dask import spawnpenny_kinds, spawnpenny_routes
 
 from spawnpenny.api import Step, allow, hookimpl
 from spawnpenny.auth.static_tokens import hash_token
@@ -68,7 +68,7 @@ def make_pod(name, *, part=None, ports=()):
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
-    labels = {"spawnpenny.io/part": part} if part else {}
+    labels = {"spawnpenny.io/part": part} if part else {"spawnpenny.io/route": "true"}
     spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
 
@@ -84,7 +84,11 @@ async def site(tmp_path):
     async with EmbeddedCluster(tmp_path / "cluster", images) as cluster:
         site = await make_site(cluster)
         site.plugins = {
-            "scheduler": SimpleNamespace(spawnpenny_kinds=spawnpenny_kinds, spawnpenny_steps=spawnpenny_steps)
+            "scheduler": SimpleNamespace(
+                spawnpenny_kinds=spawnpenny_kinds,
+                spawnpenny_steps=spawnpenny_steps,
+                spawnpenny_routes=spawnpenny_routes,
+            )
         }
         site.data["tokens"] = {
             name: {"sha256": hash_token(token), "scopes": scopes}
@@ -136,7 +140,9 @@ async def test_schedulers_are_reported_and_neither_labs_nor_workers(site):
         assert (kind, route["cluster"]) == ("route", "c1")
         address = route["route"].pop("address")
         assert one.record.url == f"tls://{address}:8786"
-        assert route["route"] == {"user": "ada", "uid": one.record.pod_uid, "tls": 8786, "dashboard": 8787}
+        ticket = "/v1/users/ada/dask/c1/ticket"
+        about = {"user": "ada", "uid": one.record.pod_uid, "kind": "dask", "ticket": ticket}
+        assert route["route"] == {**about, "tls": 8786, "dashboard": 8787}
         await service.spawns.scale("ada", Key("dask", "c1"), Scale(2))
         await settled(await start_cluster(service, "c2", user="bob"))
         assert (await seen.next())[1]["route"]["user"] == "bob"  # the workers were not worth a word

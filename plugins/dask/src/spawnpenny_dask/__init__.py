@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
 
 from spawnpenny.api import (
     ChartMigration,
@@ -16,20 +16,26 @@ from spawnpenny.api import (
     WorkerGroup,
     hookimpl,
 )
+from spawnpenny.api.http import KindSpawns, PluginGauge, Route, SpawnsHere
+from spawnpenny_dask.gateway.handlers import GatewayHandlers
+from spawnpenny_dask.gateway.routes import gateway_routes
+from spawnpenny_dask.gauges import cluster_gauges
+from spawnpenny_dask.kind import DASK
 from spawnpenny_dask.lab_environment import lab_patch
 from spawnpenny_dask.migration.chart import gateway_migration
+from spawnpenny_dask.rest.clusters import Clusters
+from spawnpenny_dask.rest.handlers import ClusterHandlers
+from spawnpenny_dask.rest.routes import cluster_routes
 from spawnpenny_dask.settings import DaskSettingsSchema
 from spawnpenny_dask.settings_notes import settings_notes
 from spawnpenny_dask.steps import CredentialsStep, SchedulerStep, WorkersStep
-
-_DASK: Final = "dask"
 
 
 @hookimpl
 def spawnpenny_kinds() -> list[Kind]:
     return [
         Kind(
-            _DASK,
+            DASK,
             "dask",
             "Dask cluster",
             scales=True,
@@ -53,12 +59,12 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 @hookimpl
 def spawnpenny_cluster_options(kind: str, settings: Settings) -> list[ClusterOption]:
-    return settings.load("dask", DaskSettingsSchema()).offered() if kind == _DASK else []
+    return settings.load("dask", DaskSettingsSchema()).offered() if kind == DASK else []
 
 
 @hookimpl
 def spawnpenny_worker_groups(kind: str, settings: Settings) -> list[WorkerGroup]:
-    return settings.load("dask", DaskSettingsSchema()).groups() if kind == _DASK else []
+    return settings.load("dask", DaskSettingsSchema()).groups() if kind == DASK else []
 
 
 @hookimpl
@@ -69,6 +75,18 @@ def spawnpenny_notes(settings: Settings) -> list[str]:
 @hookimpl
 def spawnpenny_chart_migrations() -> list[ChartMigration]:
     return [gateway_migration()]
+
+
+@hookimpl
+def spawnpenny_routes(settings: Settings, spawns: KindSpawns) -> list[Route]:
+    clusters = Clusters(spawns)
+    gateway = GatewayHandlers(clusters, settings)
+    return [*cluster_routes(ClusterHandlers(clusters), gateway), *gateway_routes(gateway)]
+
+
+@hookimpl
+def spawnpenny_gauges(spawns: SpawnsHere) -> Iterator[PluginGauge]:
+    return cluster_gauges(spawns, spawns.worker_groups(DASK))
 
 
 @hookimpl

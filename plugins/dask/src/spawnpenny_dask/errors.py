@@ -1,10 +1,10 @@
-"""Reasons why a Dask cluster ends by itself."""
+"""Errors of Dask clusters: reasons why one ends by itself, and refusals of their routes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from spawnpenny.api import SpawnError
+from spawnpenny.api import SpawnError, SpawnpennyError
 
 _ANOTHER: Final = "Start another one when you need it."
 
@@ -39,3 +39,19 @@ class ClusterLabGoneError(SpawnError):
     code = "cluster_lab_gone"
     title = "The lab of the Dask cluster has ended"
     advice = "Start the lab again, and start another Dask cluster from it."
+
+
+class DaskNotFoundError(SpawnpennyError):
+    """The user has no Dask cluster of this name."""
+
+    code = "dask_not_found"
+    status = 404
+    title = "There is no such Dask cluster"
+    advice = "List your Dask clusters, and check how the name is written."
+
+    def __init__(self, username: str, cluster: str) -> None:
+        super().__init__(
+            f"Cluster {cluster} not found: {username} has no Dask cluster of that name, or not any more.",
+            user=username,
+            cluster=cluster,
+        )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from spawnpenny.api import (
     CONTROL_TOKEN,
+    ROUTE_LABEL,
     SCHEDULER,
     WORKER,
     Manifest,
@@ -102,6 +103,7 @@ class PodManifest:
             "app.kubernetes.io/managed-by": "spawnpenny",
             "dask.org/component": self._role,
             "dask.org/cluster-name": self._spawn.names.lab,
+            **({ROUTE_LABEL: "true"} if self._role == SCHEDULER else {}),
         }
         return {
             "apiVersion": "v1",

@@ -16,8 +16,7 @@ from spawnpenny.plugin.problems import plugin_problems
 from spawnpenny.settings.load import load_what_is_valid
 from spawnpenny.settings.model import Settings
 from spawnpenny.spawns.container_limits import verify_steps
-from spawnpenny.web.plugin_routes import with_plugin_routes
-from spawnpenny.web.routes import LABS, META, USERS
+from spawnpenny.web.routes import routes
 
 T = TypeVar("T")
 
@@ -88,7 +87,7 @@ def _load_plugins(problems: list[str], settings: Settings) -> Plugins | None:
     plugins = None if of_plugins else attempt(problems, lambda: load_plugins(settings))
     if plugins is not None:
         attempt(problems, lambda: verify_steps(settings, plugins))
-        attempt(problems, lambda: with_plugin_routes((*LABS, *USERS, *META), plugins))
+        attempt(problems, lambda: routes(plugins))
     return plugins
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from spawnpenny.errors import UnauthenticatedError
 from spawnpenny.web.app_keys import CLIENT_ADDRESSES, METRICS
-from spawnpenny.web.dialect import DIALECT
+from spawnpenny.web.dialect import dialect_of
 from spawnpenny.web.request_context import HEADER, RequestContext, begin, find
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     if context is not None:
         response.headers[HEADER] = context.id
         context.streamed = response.content_type == "text/event-stream"
-        if context.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
-            request.app[DIALECT].set_cookie(request, response, context.cookie)
+        dialect = dialect_of(request)
+        if dialect is not None and context.cookie is not None and response.status < HTTPStatus.BAD_REQUEST:
+            dialect.set_cookie(request, response, context.cookie)
     response.headers["Server"] = "spawnpenny"  # without versions
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
@@ -92,8 +93,7 @@ def _audit(request: web.Request, context: RequestContext, status: int | None) ->
 
 def _parts(request: web.Request, context: RequestContext) -> dict[str, str]:
     """Return the further parts of the path, such as the name of a spawn of a plugin's kind."""
-    named = {"cluster": context.cluster} if context.cluster else {}
-    named |= request.match_info
+    named = {**context.names, **request.match_info}
     return {f"{name}_" if name in _FACTS else name: text for name, text in named.items() if name not in _SHOWN}
 
 
@@ -102,6 +102,6 @@ def _caller(context: RequestContext) -> str | None:
 
 
 def _is_handshake(request: web.Request, context: RequestContext) -> bool:
-    """Return whether a client of the dialect sends its first request, without credentials, to learn the scheme."""
+    """Return whether a client of a foreign protocol sends a request without credentials, to learn the scheme."""
     anonymous = context.code == UnauthenticatedError.code and "Authorization" not in request.headers
-    return anonymous and request.app[DIALECT].covers(request.path)
+    return anonymous and dialect_of(request) is not None

@@ -31,7 +31,7 @@ from spawnpenny.errors import ForbiddenError, InvalidRequestError, NotReadyError
 from spawnpenny.serving.errors import MalformedRequestError
 from spawnpenny.settings.sections import SCOPES
 from spawnpenny.web.app_keys import LIMITS, SERVICE
-from spawnpenny.web.dialect import DIALECT
+from spawnpenny.web.dialect import Dialect, dialect_of
 from spawnpenny.web.request_context import request_context
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 _SCHEMES: Final = frozenset({"bearer", "token"})  # Jupyter's clients send "token"
-_GATEWAY_SCHEMES: Final = _SCHEMES | {"basic", "jupyterhub"}  # clients of the protocol send these, too
 _IN_USERNAME: Final = "x-oauth-basic"
 """A password which means that the username is the token, as with Gafaelfawr and GitHub."""
 _BY_NAME_ONLY: Final = frozenset({"logs", "purge"})
@@ -54,19 +53,14 @@ class Access:
         any: The scopes that open it for every user.
         own: The scopes that open it for the caller's own user.
         public: Whether it needs no token.
-        gateway: Whether it belongs to the gateway protocol, whose routes are about the caller's own user.
+        about_caller: Whether the route is about the caller's own user, whom its path does not name.
 
     """
 
     any: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     public: bool = field(default=False, kw_only=True)
-    gateway: bool = field(default=False, kw_only=True)
-
-    @property
-    def schemes(self) -> frozenset[str]:
-        """The schemes of the Authorization header that the route accepts."""
-        return _GATEWAY_SCHEMES if self.gateway else _SCHEMES
+    about_caller: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         unknown = (self.any | self.own) - set(SCOPES)
@@ -91,11 +85,9 @@ READ_FORM: Final = Access(frozenset({"read:any", "spawn:any"}), _READ_OWN)
 READ_ALL: Final = Access(frozenset({"read:any"}))
 SPAWN: Final = Access(frozenset({"spawn:any"}), frozenset({"spawn:self"}))
 STOP: Final = Access(frozenset({"delete:any", "spawn:any"}), frozenset({"spawn:self"}))
-STOP_CLUSTER: Final = Access(STOP.any, STOP.own | {"lab:self"})
-SCALE_CLUSTER: Final = Access(SPAWN.any, SPAWN.own | {"lab:self"})
-GATEWAY: Final = Access(own=frozenset({"spawn:self", "lab:self"}), gateway=True)
 START_FROM_LABS: Final = Access(SPAWN.any, SPAWN.own | {"lab:self"})
 STOP_FROM_LABS: Final = Access(STOP.any, STOP.own | {"lab:self"})
+OWN_SPAWNS: Final = Access(own=frozenset({"spawn:self", "lab:self"}), about_caller=True)
 ROUTES: Final = Access(frozenset({"routes"}))
 COMMISSION: Final = Access(frozenset({"commission"}))
 ADMIN: Final = Access(frozenset({"admin"}))
@@ -117,7 +109,7 @@ def authorize(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
             access = accesses[request.method, resource.canonical if resource else ""]
             if not access.public:
                 identity = await _admit(request, access)
-                _give_cookie(request, access)
+                _give_cookie(request)
                 with request.app[LIMITS].requests.opened(identity.username, stops=request.method == "DELETE"):
                     return await handler(request)
         return await handler(request)
@@ -126,10 +118,10 @@ def authorize(accesses: Mapping[tuple[str, str], Access]) -> Middleware:
 
 
 async def _admit(request: web.Request, access: Access) -> Identity:
-    identity = await _authenticate(request, access)
+    identity = await _authenticate(request)
     context = request_context(request)
     context.identity = identity
-    if access.gateway:
+    if access.about_caller:
         context.own_user = _user_of(identity)
     username = request.match_info.get("user", context.own_user)
     if not access.allows(identity, username):
@@ -155,14 +147,17 @@ def _user_of(identity: Identity) -> str:
     return check_username(identity.username)
 
 
-async def _authenticate(request: web.Request, access: Access) -> Identity:
-    sent = _sent(request, access)
+async def _authenticate(request: web.Request) -> Identity:
+    dialect = dialect_of(request)
+    sent = _sent(request, dialect)
     request_context(request).authorization = sent
     headers: Mapping[str, str] = request.headers
     if sent is not None and "Authorization" not in headers:  # by cookie: authenticators read the header
         headers = CIMultiDict(headers)
         headers["Authorization"] = sent
-    credentials = Credentials(_token(sent, access.schemes), headers, request_context(request).remote)
+    credentials = Credentials(
+        _token(sent, _SCHEMES | dialect.schemes if dialect else _SCHEMES), headers, request_context(request).remote
+    )
     not_ready: NotReadyError | None = None
     service = request.app[SERVICE]
     for authenticator in (service.lab_tokens, *service.plugins.authenticators):
@@ -182,23 +177,23 @@ async def _authenticate(request: web.Request, access: Access) -> Identity:
     )
 
 
-def _sent(request: web.Request, access: Access) -> str | None:
-    """Return the Authorization header; on routes of the gateway protocol, a cookie can stand for it."""
+def _sent(request: web.Request, dialect: Dialect | None) -> str | None:
+    """Return the Authorization header; on routes of a foreign protocol, a cookie can stand for it."""
     sent = request.headers.getall("Authorization", [])
     if len(sent) > 1:  # servers may disagree on which one counts
         raise MalformedRequestError("There are several Authorization headers.", advice="Send only one.")
-    if sent or not access.gateway:
+    if sent or dialect is None:
         return sent[0] if sent else None
-    return request.app[DIALECT].sent_authorization(request)
+    return dialect.sent_authorization(request)
 
 
-def _give_cookie(request: web.Request, access: Access) -> None:
+def _give_cookie(request: web.Request) -> None:
     """Add a cookie to the answer, if the Authorization header has admitted the request."""
     context = request_context(request)
     if not context.own_user or not context.authorization or "Authorization" not in request.headers:
         return
-    if access.gateway:
-        context.cookie = request.app[DIALECT].new_cookie(request, context.authorization, context.own_user)
+    if (dialect := dialect_of(request)) is not None:
+        context.cookie = dialect.new_cookie(request, context.authorization, context.own_user)
 
 
 def _token(header: str | None, schemes: frozenset[str]) -> str | None:

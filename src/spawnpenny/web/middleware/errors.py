@@ -20,7 +20,7 @@ from spawnpenny.kubernetes.errors import ClusterError
 from spawnpenny.serving.errors import MethodNotAllowedError, NoSuchRouteError
 from spawnpenny.serving.expectations import check_expectation
 from spawnpenny.serving.prefix import link_to
-from spawnpenny.web.dialect import DIALECT
+from spawnpenny.web.dialect import dialect_of
 from spawnpenny.web.errors import BodyTooLargeError
 from spawnpenny.web.request_context import request_context
 
@@ -92,8 +92,7 @@ def _answer(request: web.Request, error: SpawnpennyError) -> web.Response:
         CONTENT_TYPE,
         problem_document(error, instance=link_to(request, request.rel_url.raw_path), request_id=context.id),
     )
-    dialect = request.app[DIALECT]
-    if dialect.covers(request.path):
+    if (dialect := dialect_of(request)) is not None:
         kind = "application/json"
         status, body = dialect.refusal(
             error.status, error.code, body["detail"], request_id=context.id, advice=error.advice

@@ -19,8 +19,9 @@ from spawnpenny.web.openapi.page import render
 from spawnpenny.web.schemas.responses import ProblemView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from spawnpenny.web.dialect import Dialect
     from spawnpenny.web.route import Answer, Codes, Route
 
 _LOCATIONS: Final = {
@@ -41,8 +42,8 @@ _COMMON: Final = {
 class Document:
     """The OpenAPI document of routes as JSON and as a page. Each is made once, as anybody may request it."""
 
-    def __init__(self, routes: Iterable[Route], *, cookie: str) -> None:
-        self._content = make_document(routes, cookie=cookie)
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._content = make_document(routes)
 
     @cached_property
     def json(self) -> bytes:
@@ -59,8 +60,8 @@ class Document:
         return render(self._content).encode()
 
 
-def make_document(routes: Iterable[Route], *, cookie: str) -> dict[str, Any]:
-    """Return the OpenAPI document; ``cookie`` is the name of the cookie for routes of the gateway protocol."""
+def make_document(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the OpenAPI document."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec(
         title="spawnpenny",
@@ -70,7 +71,10 @@ def make_document(routes: Iterable[Route], *, cookie: str) -> dict[str, Any]:
         plugins=[plugin],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    spec.components.security_scheme("gatewayCookie", {"type": "apiKey", "in": "cookie", "name": cookie})
+    for dialect in dict.fromkeys(route.dialect for route in routes if route.dialect):
+        if dialect.cookie:
+            scheme = {"type": "apiKey", "in": "cookie", "name": dialect.cookie}
+            spec.components.security_scheme(_cookie_scheme(dialect), scheme)
     with warnings.catch_warnings():
         # Schemas of queries have no name in the components, on purpose.
         warnings.simplefilter("ignore", UserWarning)
@@ -93,13 +97,20 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
     }
     if not route.access.public:
-        operation["security"] = [{"token": []}, *([{"gatewayCookie": []}] if route.access.gateway else [])]
+        cookie: list[dict[str, list[str]]] = (
+            [{_cookie_scheme(route.dialect): []}] if route.dialect and route.dialect.cookie else []
+        )
+        operation["security"] = [{"token": []}, *cookie]
         operation["x-scopes"] = {"any": sorted(route.access.any), "own": sorted(route.access.own)}
         operation["description"] = _scopes(route.access.any, route.access.own)
     if route.body is not None:
         content = {"application/json": {"schema": route.body, "example": route.body.example}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _cookie_scheme(dialect: Dialect) -> str:
+    return f"{dialect.name}Cookie"
 
 
 def _scopes(everybody: Iterable[str], own: Iterable[str]) -> str:
@@ -138,7 +149,7 @@ def _parts(path: str) -> list[tuple[str, tuple[str, int]]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     responses = {str(status): _response(answer) for status, answer in route.answers.items()}
-    common = {} if route.access.public or not route.problems else _COMMON
+    common = {} if route.access.public or route.dialect else _COMMON
     refusals = _merged(common, route.refusals)
     for status, codes in sorted(refusals.items()):
         responses[str(status)] = {

@@ -21,6 +21,7 @@ _EPOCH: Final = "Seconds since the epoch."
 
 
 def described(description: str) -> dict[str, str]:
+    """Return the metadata of a field with a description for the OpenAPI document."""
     return {"description": description}
 
 
@@ -73,6 +74,7 @@ class LabView(SpawnView):
 
 
 def grace_field() -> fields.Float:
+    """Return the field ``grace`` of a view."""
     return fields.Float(required=True, metadata=described("The grace period of the pods, in seconds."))
 
 
@@ -83,6 +85,7 @@ class StoppingLabView(LabView):
 
 
 def next_field() -> fields.String:
+    """Return the field ``next`` of a view."""
     return fields.String(
         required=True,
         allow_none=True,
@@ -91,6 +94,7 @@ def next_field() -> fields.String:
 
 
 def unknown_field(kind: str) -> fields.Field[Any]:
+    """Return the field ``unknown`` of a view; ``kind`` is the plural of what is not listed."""
     return fields.List(  # Schema has an `unknown` of its own
         fields.String(),
         required=True,

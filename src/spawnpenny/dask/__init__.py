@@ -1,1 +1,0 @@
-"""Dask clusters: the REST API, the protocol of dask-gateway's client, and the proxy."""
