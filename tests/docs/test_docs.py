@@ -29,7 +29,7 @@ from spawnpenny.settings import model as settings_model
 from spawnpenny.settings.load import make_settings
 from spawnpenny.settings.model import Settings
 from spawnpenny.testing.contract import StepContract
-from spawnpenny.testing.contract.rules import RULES
+from spawnpenny.testing.contract.rules import KIND_RULES, RULES
 from spawnpenny.testing.site import settled, start, stop
 from spawnpenny.testing.web_server import serve_site, token_settings
 from spawnpenny.web.kind_spawns import KindSpawns
@@ -214,10 +214,17 @@ async def test_the_designs_in_the_plugins_page_work(embedded_site):
         assert pod["metadata"]["labels"]["team"] == "ada"
 
 
+async def test_the_contract_of_a_kind_in_the_plugins_page_runs(store_cluster):
+    namespace = {}
+    exec(block("import KindContract"), namespace)
+    await namespace["test_labs_keep_the_contract"](store_cluster)
+
+
 def test_each_rule_of_the_contract_is_documented_and_no_other():
-    _, _, section = page("docs/how-to/plugins.md").partition("### The contract of a step")
-    rows = re.findall(r"^\| (`.*`) \|", section, re.MULTILINE)
-    assert sorted(name for row in rows for name in re.findall(r"`([a-z-]+)`", row)) == sorted(RULES)
+    for heading, rules in (("### The contract of a step", RULES), ("### The contract of a kind", KIND_RULES)):
+        section = page("docs/how-to/plugins.md").partition(heading)[2].partition("\n### ")[0]
+        rows = re.findall(r"^\| (`[^|]*`) \|", section, re.MULTILINE)
+        assert sorted(name for row in rows for name in re.findall(r"`([a-z-]+)`", row)) == sorted(rules)
 
 
 async def test_the_route_in_the_plugins_page_answers(embedded_site):

@@ -1,11 +1,11 @@
-"""The steps of the Dask plugin keep the contract."""
+"""The steps and the kind of the Dask plugin keep their contracts."""
 
 from __future__ import annotations
 
 import pytest
 
 from spawnpenny.api import Scale
-from spawnpenny.testing.contract import StepContract
+from spawnpenny.testing.contract import KindContract, StepContract
 
 BESIDE = {"dask.workers": ("dask.scheduler",)}
 ALLOWED = {"dask.workers": ("used:get pods", "used:get secrets")}
@@ -25,3 +25,10 @@ async def test_it_keeps_the_contract(contract_cluster, step):
         allowed=ALLOWED.get(step, ()),
     )
     await contract.check(contract_cluster)
+
+
+async def test_dask_clusters_keep_the_contract_of_kinds(store_cluster):
+    plugins = {"namespace": {}, "quota": {}, "user": {}, "dask": {"image": "dask"}}
+    allowed = ("kind-scales:down",)  # a scheduler says which workers may go, and none answers here
+    contract = KindContract(kind="dask", plugin="dask", settings={"plugins": plugins}, allowed=allowed, seconds=20)
+    await contract.check(store_cluster)

@@ -10,7 +10,7 @@ from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.embedded.node.addresses import Addresses
 from spawnpenny.embedded.node.node import Node
 from spawnpenny.embedded.node.services import Services
-from spawnpenny.testing.behaviours import Ready
+from spawnpenny.testing.behaviours import Behaviour, Fail, Ready, Succeed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,23 @@ class StoreCluster(EmbeddedCluster):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, {})
-        self._node = _ProcessFreeNode(self._folder, self._store)
+        self._pods = _ProcessFreeNode(self._folder, self._store)
+        self._node = self._pods
+
+    def exit(self, uid: str, exit_code: int = 0) -> None:
+        """End the containers of a pod for good, as by themselves."""
+        self._pods.exit(uid, Fail(exit_code) if exit_code else Succeed())
+
+
+class _DistinctAddresses(Addresses):
+    """Addresses of Services in the order in which they are first wanted: a contract has many, and none may clash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: dict[str, int] = {}
+
+    def of_service(self, name: str) -> str:
+        return self.numbered_service(self._numbers.setdefault(name, len(self._numbers)))
 
 
 class _ProcessFreeNode(Node):
@@ -33,7 +49,7 @@ class _ProcessFreeNode(Node):
 
     def __init__(self, folder: Folder, store: Store) -> None:
         super().__init__(folder, {}, store)
-        self._free = Addresses()
+        self._free = _DistinctAddresses()
         self.services = Services(store, self._free)
         self._existing: dict[str, Stored] = {}
         self._entered = AsyncExitStack()
@@ -57,6 +73,11 @@ class _ProcessFreeNode(Node):
         del grace
         if (stored := self._existing.pop(uid, None)) is not None:
             self.spawn(self._remove(stored))
+
+    def exit(self, uid: str, behaviour: Behaviour) -> None:
+        if (stored := self._existing.get(uid)) is not None:
+            for status in behaviour.statuses(stored.copy()):
+                self._publish(stored, status)
 
     async def _report(self, stored: Stored) -> None:
         address = self.services.take_address(stored.manifest)

@@ -84,6 +84,10 @@ class Addresses:
     def of_service(self, name: str) -> str:
         """Return the address of a Service by its name; two names may have the same address."""
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) % ((_HOSTS - _PODS) * _HOSTS)
+        return self.numbered_service(number)
+
+    def numbered_service(self, number: int) -> str:
+        """Return an address of Services by its number."""
         return self._address(_PODS * _HOSTS + number)
 
     def take_service(self, address: str) -> bool:

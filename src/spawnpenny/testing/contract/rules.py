@@ -40,3 +40,19 @@ RULES: Final = {
     "retire": "retire deletes what belongs to this user alone, and succeeds if it is gone.",
 }
 """The rules by name. A test allows a broken one by this name, or by this name, a colon and the finding's subject."""
+
+KIND_RULES: Final = {
+    "kind-loads": "A loaded plugin has to declare the kind, and to have a step of the scope spawn that names it.",
+    "kind-starts": "On a working cluster, a start has to bring the spawn to the phase running, without an error.",
+    "kind-main-pod": "A step has to publish the uid of the main pod, by which the service sees how the spawn ends.",
+    "kind-counts": "What the steps return from resources has to cover the limits of the pods that they create.",
+    "kind-scales": "The number of further pods, with the label PART, has to follow the scale, up and down.",
+    "kind-restarts": "After a restart of the service, a running spawn has to go on, with the same pods and objects.",
+    "kind-stops": "After a stop, also one after a restart, nothing of the spawn may exist.",
+    "kind-ends": "When the main pod ends, the spawn has to end with the right phase, and nothing of it may be left.",
+    "kind-again": "After its end, a spawn of the same name has to start.",
+    "kind-others": "The other spawns of the user have to stay as they are.",
+    "kind-retires": "A user without spawns has to be retired, and the namespace released.",
+    "kind-unloaded": "Without its plugin, the record of a spawn has to stay, and a stop has to delete its pods.",
+}
+"""The rules of a kind, with the names by which a test allows a broken one."""

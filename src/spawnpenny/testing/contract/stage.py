@@ -34,7 +34,7 @@ class Stage:
         self.settings: Settings = site.settings
         self.broker = broker
         self.pods = pods
-        self.findings = Findings(contract.step, contract.allowed)
+        self.findings = Findings(f"step {contract.step!r}", contract.allowed)
         self.namespace_uids: dict[str, str] = {}
         self.used: set[tuple[str, Resource | None]] = set()
         self.numbers: Iterator[int] = itertools.count()
