@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from importlib.metadata import version
@@ -22,6 +23,7 @@ _MODULES: Final = {
     "dask": "List, scale and stop Dask clusters of a running service.",
     "demo.command": "Run the service and a JupyterHub on this machine.",
     "doctor": "Find what is wrong with a deployment on Kubernetes.",
+    "kinds": "List the kinds of spawns of a running service.",
     "lab": "Start, follow, list and stop labs of a running service.",
     "migrate": "Move a site from another spawner.",
     "openapi": "Print the OpenAPI document of the HTTP API.",
@@ -36,6 +38,10 @@ _MODULES: Final = {
 """The first line of each subcommand's help, by its module. A keyword of Python gets an underscore; the subcommand of a
 package is in the module ``command``.
 """
+
+_KIND: Final = re.compile(r"[a-z][a-z0-9]{0,14}", re.ASCII)
+_OF_KINDS: Final = frozenset({"events", "list", "scale", "start", "status", "stop", "-h", "--help"})
+"""The first argument after the name of a kind of the service."""
 
 
 def _name(module: str) -> str:
@@ -79,6 +85,17 @@ class _LazyGroup(click.Group):
         found = self._of_plugins().get(cmd_name)
         return None if found is None else loaded(found)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the name of the subcommand, the subcommand and its arguments. Kinds of the service are subcommands."""
+        name, *rest = args
+        if _KIND.fullmatch(name) and rest and rest[0] in _OF_KINDS and self.get_command(ctx, name) is None:
+            module = import_module("spawnpenny.cli.kind_commands")  # only for these
+            group: click.Command = module.kind_group(name)
+            return name, group, rest
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         summaries = {_name(module): click.Command(_name(module), help=text) for module, text in _MODULES.items()}
         summaries |= self._of_plugins()
@@ -96,7 +113,10 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, commands=_Subcommands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("spawnpenny"), message="%(version)s")
 def command() -> None:
-    """Spawn labs and Dask clusters for JupyterHub, so that the Hub needs no Kubernetes rights."""
+    """Spawn labs and Dask clusters for JupyterHub, so that the Hub needs no Kubernetes rights.
+
+    Other kinds of spawns of a running service have the same subcommands as labs, such as spawnpenny KIND list.
+    """
 
 
 def run(arguments: Sequence[str]) -> int:

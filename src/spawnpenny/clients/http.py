@@ -20,11 +20,13 @@ from spawnpenny.clients.answers import (
     Reason,
     Step,
     User,
+    read,
 )
 from spawnpenny.clients.clusters import Cluster, Clusters
 from spawnpenny.clients.errors import ClientError, ProblemError, UnexpectedAnswerError, UnreachableError
 from spawnpenny.clients.labs import LabRequests, new_start
 from spawnpenny.clients.patience import Patience
+from spawnpenny.clients.spawns import KindInfo, KindList, KindSpawn, Spawns
 from spawnpenny.clients.users import UserRequests
 
 __all__ = [
@@ -37,11 +39,14 @@ __all__ = [
     "Clusters",
     "Event",
     "Group",
+    "KindInfo",
+    "KindSpawn",
     "Lab",
     "Page",
     "Patience",
     "ProblemError",
     "Reason",
+    "Spawns",
     "Step",
     "UnexpectedAnswerError",
     "UnreachableError",
@@ -57,3 +62,16 @@ class Client(LabRequests, UserRequests):
     def clusters(self) -> Clusters:
         """Requests about Dask clusters."""
         return Clusters(self._connection())
+
+    async def kinds(self) -> tuple[KindInfo, ...]:
+        """Return the kinds of spawns that the service provides.
+
+        Raises:
+            ClientError: There is no answer, or a refusal.
+
+        """
+        return read(KindList, await self._answer("GET", "/v1/kinds")).kinds
+
+    def spawns(self, kind: KindInfo) -> Spawns:
+        """Return the requests about spawns of a kind."""
+        return Spawns(self._connection(), kind)
