@@ -54,7 +54,7 @@ bench: $(READY)
 
 lock: $(READY)
 	$(BIN)/uv pip compile --no-header --generate-hashes --universal --python-version 3.11 \
-	    --extra server --extra dask --extra demo --extra jupyterhub --extra oidc --extra testing --group dev -o requirements.txt pyproject.toml
+	    --extra server --extra dask --extra demo --extra jupyterhub --extra oidc --extra ray --extra testing --group dev -o requirements.txt pyproject.toml
 	$(BIN)/uv pip compile --no-header --no-annotate --generate-hashes --universal --python-version 3.11 \
 	    --extra server --extra oidc -c requirements.txt -o requirements-server.txt pyproject.toml
 	$(BIN)/uv pip compile --no-header --no-annotate --generate-hashes --universal --python-version 3.11 \

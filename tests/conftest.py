@@ -22,7 +22,7 @@ from spawnpenny.testing.web_server import serve_site
 from tests.kit.fault_proxy import FaultProxy
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("server", "jupyterhub", "dask", "oidc")
+EXTRAS = ("server", "jupyterhub", "dask", "oidc", "ray")
 
 # By default structlog writes tracebacks with local variables where rich is installed. That takes seconds each, in which
 # the event loop stands still: one task that fails again and again made tests fail that have nothing to do with it.

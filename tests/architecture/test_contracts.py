@@ -68,6 +68,10 @@ LINES = {
         ("spawnpenny.web", "import dask"),
         ("spawnpenny.clients.jupyterhub", "from distributed import Client"),
     ],
+    "Nothing that the service loads imports Ray": [
+        ("spawnpenny.web", "import ray"),
+        ("spawnpenny_ray", "from ray.job_submission import JobSubmissionClient"),
+    ],
     "Plugins import only spawnpenny.api": [
         ("spawnpenny_quota", "from spawnpenny.service import Service"),
         ("spawnpenny_user", "from spawnpenny.replicas.fence import Fence"),
