@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import spawnpenny.api as plugin_api
-from spawnpenny.api import commands, http, serving
+from spawnpenny.api import client, commands, http, serving
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PAGE = "reference/plugin-api"
 ENTRY = re.compile(r"^- `([\w.]+)`: (.*(?:\n  .*)*)\n", re.MULTILINE)
-MODULES = {"": plugin_api, "http.": http, "commands.": commands, "serving.": serving}
+MODULES = {"": plugin_api, "http.": http, "commands.": commands, "serving.": serving, "client.": client}
 """The modules that a plugin may import, by how the entries of their names begin."""
 
 

@@ -12,10 +12,10 @@ import pytest
 from marshmallow import Schema
 
 from spawnpenny import api
-from spawnpenny.api import commands, http, serving
+from spawnpenny.api import client, commands, http, serving
 
 DOCS = Path(__file__).parents[2] / "docs"
-MODULES = (api, commands, http, serving)
+MODULES = (api, client, commands, http, serving)
 DOCUMENTED = {
     f"{module.__name__}.{name}": value
     for module in MODULES

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "broker": "Run the broker until SIGTERM or Ctrl-C.",
     "check": "Check settings and plugins without a cluster.",
-    "dask": "List, scale and stop Dask clusters of a running service.",
     "demo.command": "Run the service and a JupyterHub on this machine.",
     "doctor": "Find what is wrong with a deployment on Kubernetes.",
     "kinds": "List the kinds of spawns of a running service.",
@@ -113,7 +112,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, commands=_Subcommands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("spawnpenny"), message="%(version)s")
 def command() -> None:
-    """Spawn labs and Dask clusters for JupyterHub, so that the Hub needs no Kubernetes rights.
+    """Spawn labs and other computations for JupyterHub, so that the Hub needs no Kubernetes rights.
 
     Other kinds of spawns of a running service have the same subcommands as labs, such as spawnpenny KIND list.
     """

@@ -60,6 +60,7 @@ class Worker:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return a worker from the JSON of an answer."""
         return known(cls, {**data, "waiting_for": _waiting(data), "reason": reason_of(data)})
 
 
@@ -82,6 +83,7 @@ class WorkerList:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return a list of workers from the JSON of an answer."""
         missing = data["missing"]
         workers = tuple(Worker.from_json(worker) for worker in data["workers"])
         return cls(workers, missing["count"], _waiting(missing), missing["retry_at"])
@@ -124,6 +126,7 @@ class Cluster:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return a cluster from the JSON of an answer."""
         parts = {
             "steps": tuple(known(Step, step) for step in data["steps"]),
             "reason": reason_of(data),
@@ -151,6 +154,7 @@ class ClustersPage:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return a page of clusters from the JSON of an answer."""
         clusters = tuple(Cluster.from_json(cluster) for cluster in data["clusters"])
         return cls(clusters, data.get("next"), tuple(data.get("unknown", ())))
 

@@ -9,13 +9,20 @@ from typing import Final
 import click
 from rich.console import Console
 
-from spawnpenny.cli.dask_tables import SORTED_BY, cluster_facts, cluster_table, sorted_by, worker_table
-from spawnpenny.cli.exits import DONE, CommandError, RefusedError, UsageError
-from spawnpenny.cli.progress import print_events, print_json
-from spawnpenny.cli.service import Target, output_option, service_options
-from spawnpenny.cli.stopping import is_gone, stop_options
-from spawnpenny.clients.clusters import PHASES, Cluster
-from spawnpenny.clients.http import Client
+from spawnpenny.api.client import (
+    PHASES,
+    Client,
+    Cluster,
+    Target,
+    is_gone,
+    output_option,
+    print_events,
+    print_json,
+    service_options,
+    stop_options,
+)
+from spawnpenny.api.commands import DONE, CommandError, RefusedError, UsageError
+from spawnpenny_dask_cli.tables import SORTED_BY, cluster_facts, cluster_table, sorted_by, worker_table
 
 _LARGEST_PAGE: Final = 500
 _READERS: Final = frozenset({"read:any", "admin"})

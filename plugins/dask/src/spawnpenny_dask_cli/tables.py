@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from spawnpenny.cli.printable import printable
-from spawnpenny.cli.tables import aligned, duration, folded, note, width
-from spawnpenny.clients.clusters import Cluster, Waiting, WorkerList
-from spawnpenny.domain.quantities import format_quantity, parse_quantity
+from spawnpenny.api import format_quantity, parse_quantity
+from spawnpenny.api.client import Cluster, Waiting, WorkerList, aligned, duration, folded, note, printable, width
 
 _LIVE: Final = frozenset({"requested", "pending", "running"})
 _ORDERS: Final[Mapping[str, Callable[[Cluster], Decimal | float]]] = {

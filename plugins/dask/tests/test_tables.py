@@ -8,9 +8,9 @@ import time
 
 import pytest
 from rich.console import Console
+from spawnpenny_dask_cli.tables import cluster_table, worker_table
 
-from spawnpenny.cli.dask_tables import cluster_table, worker_table
-from spawnpenny.cli.progress import print_events
+from spawnpenny.api.client import print_events
 from spawnpenny.clients.clusters import Cluster, Scale, Waiting, Worker, WorkerList, Workers
 from spawnpenny.clients.http import Event
 

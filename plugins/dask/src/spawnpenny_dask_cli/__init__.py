@@ -1,0 +1,1 @@
+"""The subcommand ``spawnpenny dask``. This package imports nothing of the service."""
