@@ -26,6 +26,7 @@ from spawnpenny.api import (
 from spawnpenny.api.http import (
     BODY_REFUSED,
     CHANGE_REFUSED,
+    OWN_SPAWNS,
     PUBLIC,
     READ,
     READ_ALL,
@@ -34,9 +35,11 @@ from spawnpenny.api.http import (
     Access,
     Answer,
     BodySchema,
+    Dialect,
     EventsQuerySchema,
     NoQuerySchema,
     PageQuerySchema,
+    PluginGauge,
     Route,
     SpawnRequest,
     SpawnView,
@@ -504,3 +507,111 @@ async def test_a_plugin_does_not_see_the_pods_of_other_kinds(site, serving):
         await settled(await start(server.service))
         assert len(server.service.service_context.pods.items()) == 1
         assert await (await ada.get("/v1/users/ada/pods")).json() == []
+
+
+async def test_without_the_plugin_dask_no_route_of_dask_clusters_is_left(site, serving):
+    site.plugins = {}
+    async with serving(site) as server, server.client("ada") as ada:
+        for path in (
+            "/gateway/api/v1/clusters/",
+            "/gateway/api/health",
+            "/gateway/x",
+            "/v1/users/ada/dask",
+            "/v1/dask",
+        ):
+            answer = await ada.get(path)
+            problem = await answer.json()
+            assert (answer.status, answer.content_type, problem["code"]) == (
+                *(404, "application/problem+json"),
+                "route_not_found",
+            )
+        document = await (await ada.get("/openapi.json")).json()
+        assert not [path for path in document["paths"] if "dask" in path or "gateway" in path]
+        assert set(document["components"]["securitySchemes"]) == {"token"}
+        assert "spawnpenny_dask" not in await (await ada.get("/metrics")).text()
+
+
+class Morse(Dialect):
+    """A protocol of its own: its refusals, one more scheme of credentials."""
+
+    name = "morse"
+    prefix = "/morse"
+    schemes = frozenset({"morse"})
+
+    def refusal(self, status, code, message, *, request_id, advice):
+        return 418, {"dots": code, "dashes": message}
+
+
+def morse_routes(path="/morse/tap", dialect=None, **changed):
+    async def tap(request):
+        return web.json_response({"who": identity_of(request).username})
+
+    answers = {200: Answer("Who taps.", "application/json")}
+    access = changed.pop("access", OWN_SPAWNS)
+    return [Route("GET", path, tap, access, "morse.tap", "Tap.", answers, dialect=dialect or Morse(), **changed)]
+
+
+async def test_a_foreign_protocol_words_the_refusals_of_all_paths_under_its_prefix(site, serving):
+    site.plugins = {"morse": plugin(lambda spawns: morse_routes(), kinds=())}
+    async with serving(site) as server, server.client() as anybody:
+        for path in ("/morse/tap", "/morse", "/morse/no/such"):
+            answer = await anybody.get(path)
+            assert (answer.status, answer.content_type) == (418, "application/json")
+            assert set(await answer.json()) == {"dots", "dashes"}
+        own = await anybody.get("/morse/tap", headers={"Authorization": "Morse ada-token"})
+        assert await own.json() == {"who": "ada"}
+        for path in ("/v1/labs", "/morsel"):
+            answer = await anybody.get(path, headers={"Authorization": "Morse hub-token"})
+            assert (answer.status in {401, 404}, answer.content_type) == (True, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("contributed", "message"),
+    [
+        (morse_routes("/v1/morse"), "has the protocol 'morse' under /morse: the path /v1/morse is outside of it."),
+        ([*morse_routes(), simple("/morse/other")], "under /morse, but there the plugin 'morse' has GET /morse/other"),
+        (morse_routes(dialect=Dialect()), "has a dialect that is no Dialect with a name and a prefix"),
+        (morse_routes(dialect="morse"), "has a dialect that is no Dialect"),
+    ],
+)
+def test_a_foreign_protocol_has_its_prefix_for_itself(contributed, message):
+    named = [replace(route, name=f"morse.{route.name.partition('.')[2]}") for route in contributed]
+    assert message in refusal(morse=named)
+
+
+def test_a_foreign_protocol_cannot_have_the_prefix_of_another_owner():
+    class Taker(Morse):
+        prefix = "/v1"
+
+    assert "has a dialect that is no Dialect" in refusal(morse=morse_routes("/v1/tap", Taker()))
+
+    class Docs(Morse):
+        prefix = "/docs"
+
+    message = refusal(morse=morse_routes("/docs/tap", Docs()))
+    assert "has the protocol 'morse' under /docs, but there spawnpenny itself has GET /docs" in message
+
+
+async def test_gauges_of_a_plugin_are_exported_and_wrong_ones_harm_no_other(site, serving, logged):
+    def kites(spawns):
+        flying = sum(len(found) for _, found in spawns.of_users())
+        yield PluginGauge("spawnpenny_kite_flying", "Kites that fly.", flying)
+        yield PluginGauge("spawnpenny_kites_colours", "Kites by colour.", {"red": 2, "blue": 1}, "colour")
+        yield PluginGauge("spawnpenny_labs", "What is not ours.", 999)
+        yield "spawnpenny_kite_text"
+
+    def broken(spawns):
+        yield PluginGauge("spawnpenny_broken_first", "Half of it.", 1)
+        raise ValueError("no wind")
+
+    site.plugins["kites"].spawnpenny_gauges = hookimpl(kites, specname="spawnpenny_gauges")
+    site.plugins["broken"] = SimpleNamespace(spawnpenny_gauges=hookimpl(broken, specname="spawnpenny_gauges"))
+    async with serving(site) as server, server.client("ada") as ada:
+        await fly(ada)
+        text = await (await ada.get("/metrics")).text()
+    assert "spawnpenny_kite_flying 1.0" in text
+    assert 'spawnpenny_kites_colours{colour="red"} 2.0' in text
+    assert "999" not in text
+    assert "spawnpenny_broken_first" not in text
+    events = {line["event"]: line["plugin"] for line in logged() if "gauge" in line["event"]}
+    assert events == {"a gauge of a plugin is left out": "kites", "the gauges of a plugin failed": "broken"}

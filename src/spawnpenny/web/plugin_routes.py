@@ -158,7 +158,9 @@ def _faults(route: Route, plugin: str, kinds: frozenset[str]) -> Iterator[str]:
     if route.method not in _METHODS:
         yield f"has the method {route.method!r}: write one of {', '.join(_METHODS)}."
     yield from _path_faults(route.path)
-    owners = sorted({plugin, *kinds, *([route.dialect.name] if isinstance(route.dialect, Dialect) else [])})
+    owners = sorted(
+        {plugin, *kinds, *([route.dialect.name] if route.dialect is not None and _is_dialect(route.dialect) else [])}
+    )
     if not isinstance(route.name, str) or not _NAME.fullmatch(route.name) or route.name.split(".")[0] not in owners:
         begins = " or ".join(f"{owner}." for owner in owners)
         yield f"has the name {str(route.name)[:63]!r}: begin with {begins}, and go on in lower case."

@@ -123,7 +123,7 @@ def proxying(service):
 @pytest.fixture
 def proxy_at():
     """Return a context in which a proxy runs, for a service at a port."""
-    return lambda port, **gateway: running_proxy(settings_for(port, **gateway), TOKEN)
+    return lambda port, token=TOKEN, **gateway: running_proxy(settings_for(port, **gateway), token)
 
 
 @pytest.fixture
