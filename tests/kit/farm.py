@@ -54,6 +54,7 @@ FARM = Kind(
     ends_with_lab=True,
     follows_pods=True,
     minimum=1,
+    maximum=20,
     form=fields,
     details=details,
 )

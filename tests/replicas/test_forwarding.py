@@ -18,6 +18,7 @@ from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.faults import FaultyCluster
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.web_server import serve_site
+from tests.kit.farm import FarmPlugin
 
 LAB = "/v1/users/ada%40example/labs/~default"
 
@@ -242,3 +243,25 @@ async def test_an_authority_without_a_name_is_not_that_of_the_machine(site):
     with pytest.raises(SettingsError, match=r"^web\.authority: '' "):
         async with replica(site, "a"):
             pass
+
+
+async def test_any_replica_answers_about_a_kind_of_a_plugin(site):
+    site.plugins, path = {"farm": FarmPlugin}, "/v1/users/ada%40example/farms/f1"
+    site.data["plugins"]["farm"] = {}
+    async with replica(site, "a") as (one, _), replica(site, "b") as (two, service):
+        assert (await one.put(path, json={"start": "s1", "scale": {"count": 1}})).status == 202
+        await until_known(service)
+        async with two.get(f"{path}/events") as stream:
+            received = [event async for event in events(stream)]
+        assert received[-1]["phase"] == "running"
+        scaled = await two.post(f"{path}/scale", json={"count": 2})
+        assert (scaled.status, (await scaled.json())["scale"]["count"]) == (200, 2)
+        found = await (await two.get(path)).json()
+        assert (found["start"], found["scale"]["count"]) == ("s1", 2)
+        for everything in ("/v1/farms", "/v1/spawns"):
+            listed = next(iter((await (await two.get(everything)).json()).values()))
+            assert [(spawn["user"], spawn["name"]) for spawn in listed] == [("ada@example", "f1")]
+        form = await two.get("/v1/users/ada%40example/farms/form")
+        assert form.status == 200
+        assert (await two.delete("/v1/users/ada%40example/spawns/farm/f1?wait=120")).status == 204
+        assert (await two.get(path)).status == 404

@@ -106,6 +106,14 @@ async def test_faulty_details_cost_the_answer_nothing_else(farms, caller, logged
     assert (found["phase"], found["details"]) == ("running", {})
 
 
+async def test_a_kind_has_a_largest_number_of_workers(farms, caller):
+    ada = await caller("ada")
+    await running(ada)
+    beyond = await answered(await ada.post(f"{FARM}/scale", json={"count": 21}), 422)
+    assert (beyond["detail"], beyond["maximum"]) == ("The most workers of a render farm are 20.", 20)
+    assert (await answered(await ada.get(FARM)))["scale"]["count"] == 2
+
+
 async def test_what_does_not_fit_is_refused_with_the_numbers(farms, caller):
     refused = await answered(await (await caller("ada")).put(FARM, json={**START, "scale": {"count": 9}}), 403)
     assert (refused["code"], refused["resource"], refused["limit"]) == ("quota_exceeded", "cpu", "4")
@@ -129,6 +137,7 @@ async def test_a_failed_start_is_undone_with_the_advice_of_the_plugin(farms, cal
         ({"start": "s", "options": {"engine": "test"}}, 422, "option_unknown", "options.engine"),  # for administrators
         ({"start": "s", "scale": 2}, 422, "request_invalid", "scale"),
         ({"start": "s", "scale": {"count": -1}}, 422, "request_invalid", "scale.count"),
+        ({"start": "s", "scale": {"count": 21}}, 422, "request_invalid", "scale.count"),
         ({"start": "s", "scale": {"count": 1, "adaptive": True}}, 422, "request_invalid", "scale.adaptive"),
         ({"start": "s", "tls": {}}, 422, "request_invalid", "tls"),
     ],
@@ -220,6 +229,7 @@ async def test_the_kinds_of_the_service_are_listed_for_every_token(farms, caller
         True,
     )
     assert (farm["scales"], farm["minimum"], farm["completes"], farm["from_labs"]) == (True, 1, False, True)
+    assert farm["maximum"] == 20
     assert (farm["path"], farm["form"]) == ("/v1/users/{user}/farms", "/v1/users/{user}/farms/form")
     assert (kinds[0]["form"], kinds[0]["from_labs"]) == ("/v1/users/{user}/form", False)
 

@@ -13,7 +13,7 @@ from spawnpenny.domain.names import OWN_NAME, check_spawn_name, is_own_cluster_n
 from spawnpenny.domain.spawn_status import SpawnStatus
 from spawnpenny.domain.spawns import KIND_NAME, USER, Key
 from spawnpenny.domain.users import User
-from spawnpenny.errors import InvalidNameError
+from spawnpenny.errors import InvalidNameError, InvalidRequestError
 
 Form = Callable[[User], Sequence[FormField]]
 Details = Callable[[SpawnStatus, Sequence[dict[str, Any]]], Mapping[str, Any]]
@@ -79,6 +79,7 @@ class Kind:
         ends_with_lab: Whether it may end with the lab that requested it. Such kinds are retired first.
         follows_pods: Whether ``Step.supervise`` is notified of changes of its pods.
         minimum: The number of workers that have to fit into the budget for a start to be useful.
+        maximum: The largest number of workers of one spawn; None: as many as fit into the budget.
         options: The hooks that describe the options of a request: ``form`` for ``spawnpenny_form``, ``cluster`` for
             ``spawnpenny_cluster_options`` and ``spawnpenny_worker_groups``, ``steps`` if only ``Step.check`` does.
         lab_token: Whether it gets a lab token, with which its programs call the service as their user.
@@ -103,6 +104,7 @@ class Kind:
     ends_with_lab: bool = False
     follows_pods: bool = False
     minimum: int = 0
+    maximum: int | None = None
     options: OptionSource = OptionSource.STEPS
     lab_token: bool = False
     hub_service: str | None = None
@@ -141,6 +143,18 @@ class Kind:
         if not chosen or own_cluster_name(username, name.rpartition("-")[0]) == name:
             return name
         return own_cluster_name(username, name)
+
+    def check_workers(self, count: int, field: str) -> None:
+        """Refuse more workers than a spawn may have.
+
+        Raises:
+            InvalidRequestError: There are more.
+
+        """
+        if self.maximum is not None and count > self.maximum:
+            raise InvalidRequestError(
+                f"The most workers of {self.indefinite} are {self.maximum}.", field=field, maximum=self.maximum
+            )
 
     @property
     def has_form(self) -> bool:
@@ -228,6 +242,8 @@ def _faults(kind: Kind) -> Iterator[str]:
         yield f"has the hub_service {kind.hub_service[:63]!r}: write up to 30 lower case letters, digits and -."
     if kind.minimum < 0 or (kind.minimum and not kind.scales):
         yield f"has the minimum {kind.minimum}: only a kind that scales has one, and none is negative."
+    if kind.maximum is not None and (not kind.scales or kind.maximum < max(kind.minimum, 1)):
+        yield f"has the maximum {kind.maximum}: only a kind that scales has one, and none is below 1 and the minimum."
 
 
 def _name_faults(kind: Kind) -> Iterator[str]:

@@ -84,11 +84,12 @@ def choose(context: SpawnContext) -> None:
     """Check the options against the offered ones, and give the spawn its lab token.
 
     Raises:
-        InvalidRequestError: An option is unknown, or its value is not offered.
+        InvalidRequestError: An option is unknown, its value is not offered, or there are too many workers.
 
     """
     record, user, plugins = context.run.record, context.user_state.record.user, context.service_context.plugins
     kind = plugins.kinds[record.key.kind]
+    kind.check_workers(record.scale.total, "scale.count")
     if kind.has_form:
         options = check_options(plugins.form_of(kind.name, user), record.request.options)
         record.request = replace(record.request, options=options)

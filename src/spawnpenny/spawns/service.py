@@ -171,6 +171,7 @@ class Spawns(SpawnLookup):
             SpawnNotRunningError: It is being stopped, has failed or has ended.
             KindNotLoadedError: No loaded plugin declares its kind.
             NotScalableError: Spawns of its kind have no workers.
+            InvalidRequestError: It may not have so many workers.
             NotReadyError: The state of the cluster is not known (yet).
             ElsewhereError: Another replica looks after the user.
 
@@ -182,11 +183,11 @@ class Spawns(SpawnLookup):
             run = user_state.runs.get(key)
             if run is None:
                 return None
-            if not self._demand_loaded(key).scales:
-                raise NotScalableError(f"The {self._service_context.plugins.kinds.describe(key)} has no workers.")
+            kind = self._demand_scalable(key)
             demand_up(run, self._service_context.plugins.kinds)
             budget, before = StepView(SpawnContext(self._service_context, user_state, run)).budget, run.record.scale
             requested = desired if isinstance(desired, Scale) else desired(before)
+            kind.check_workers(requested.total, "count")
             fitted = budget.fit(requested.held(requested.count))
             run.recorded_scale = before  # workers must not follow a scale that may not get recorded
             budget.set_scale(fitted.scale)
@@ -262,6 +263,12 @@ class Spawns(SpawnLookup):
         kind = self._service_context.plugins.kinds.get(key.kind)
         if kind is None:
             raise KindNotLoadedError(key.kind)
+        return kind
+
+    def _demand_scalable(self, key: Key) -> Kind:
+        kind = self._demand_loaded(key)
+        if not kind.scales:
+            raise NotScalableError(f"The {self._service_context.plugins.kinds.describe(key)} has no workers.")
         return kind
 
     @asynccontextmanager

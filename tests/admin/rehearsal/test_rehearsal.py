@@ -13,6 +13,7 @@ from spawnpenny.api import FormChoice, FormField, FreeText, Step, allow, hookimp
 from spawnpenny.errors import SettingsError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
+from tests.kit.farm import FarmPlugin
 
 NFS = {"volumes": [{"name": "a", "nfs": {"server": "s", "path": "/"}}]}
 SECRET = "do-not-show-this"
@@ -326,3 +327,9 @@ def test_what_the_broker_has_to_know_is_said_to_be_for_both_processes(rehearsed)
     core = {"pods": {"allow": ["nfs"]}, "cluster": "kubernetes"}
     (level,) = (refusal for refusal in rehearsed(lab=NFS, core=core).refusals if "pod_security" in refusal.code)
     assert "for the broker and for the service" in level.advice
+
+
+def test_each_choice_of_a_kinds_own_form_is_tried(rehearsed):
+    found = rehearsed(extra={"farm": FarmPlugin}, selection=Selection(kind="farm"))
+    usual = [(spawn.label, kinds(spawn)) for spawn in found.spawns if not spawn.odd]
+    assert [label for label, _ in usual] == ["farm engine=fast", "farm engine=broken"]

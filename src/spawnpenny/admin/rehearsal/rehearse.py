@@ -118,13 +118,14 @@ def _candidates(plugins: Plugins, selection: Selection, user: User, kind: Kind) 
 
 def _choices(plugins: Plugins, selection: Selection, user: User, kind: Kind) -> Iterator[Candidate]:
     name = _name(selection, user, kind)
+    if kind.has_form:
+        yield from form_candidates(kind, plugins.form_of(kind.name, user), user, name, every=selection.every)
+        return
     match kind.options:
-        case OptionSource.FORM:
-            yield from form_candidates(kind, plugins.form(user), user, name, every=selection.every)
         case OptionSource.CLUSTER:
             options, groups = plugins.cluster_options(user, kind.name), plugins.worker_groups(kind.name)
             yield from cluster_candidates(kind, options, groups, user, every=selection.every)
-        case OptionSource.STEPS:
+        case _:
             yield Candidate(kind, user, name)
 
 

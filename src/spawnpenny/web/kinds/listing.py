@@ -33,6 +33,9 @@ class KindView(Schema):
     available = fields.Boolean(required=True, metadata=described("Whether a loaded plugin can start spawns of it."))
     scales = fields.Boolean(required=True, metadata=described("Whether it has workers."))
     minimum = fields.Integer(required=True, metadata=described("The workers that a start has to have room for."))
+    maximum = fields.Integer(
+        required=True, allow_none=True, metadata=described("The most workers; null: as many as fit the quota.")
+    )
     completes = fields.Boolean(required=True, metadata=described("Whether it runs to completion."))
     ends_with_lab = fields.Boolean(required=True, metadata=described("Whether it may end with its lab."))
     from_labs = fields.Boolean(required=True, metadata=described("Whether labs may start it."))
@@ -72,6 +75,7 @@ def _view(request: web.Request, kind: Kind, plugins: Plugins) -> dict[str, Any]:
         "available": plugins.provides(kind.name),
         "scales": kind.scales,
         "minimum": kind.minimum,
+        "maximum": kind.maximum,
         "completes": kind.completes,
         "ends_with_lab": kind.ends_with_lab,
         "from_labs": kind.from_labs,
