@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.loaded_modules import Loaded
+
 ROOT = Path(__file__).parent
 FAST = (
     *(ROOT / "tests" / name for name in ("aio", "architecture", "auth", "domain", "kubernetes/pods", "pipeline")),
@@ -75,3 +77,9 @@ class NoProcesses:
         if event in PROCESSES and self.test:
             message = f"{self.test} starts a process: mark it slow, so that `make fast` leaves it out."
             raise RuntimeError(message)
+
+
+@pytest.fixture
+def loaded(request):
+    """Compare what a process has loaded with what is pinned in the folder ``loaded`` beside the test."""
+    return Loaded(request.path.parent / "loaded")

@@ -1,6 +1,7 @@
 """Parts of the service for the tests of plugins: settings, the loader, and the checks of forms, options and pods."""
 
 from spawnpenny.auth.static_tokens import hash_token
+from spawnpenny.cli.command import run as run_command
 from spawnpenny.domain.answers import check_options
 from spawnpenny.domain.cluster_options import check_cluster_options
 from spawnpenny.domain.kubernetes_types import kubernetes_types
@@ -35,4 +36,5 @@ __all__ = [
     "load_plugins",
     "make_settings",
     "required_level",
+    "run_command",
 ]

@@ -10,8 +10,7 @@ import pytest
 from dask_gateway import Gateway
 from dask_gateway.auth import BasicAuth
 
-from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.testing.plugins import EmbeddedCluster, hash_token
 from spawnpenny.testing.ports import free_ports
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.testing.web_server import serve_site

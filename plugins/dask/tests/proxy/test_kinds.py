@@ -12,8 +12,8 @@ from yarl import URL
 
 from spawnpenny.api import ROUTE_LABEL, Key, Kind, Step, allow, hookimpl
 from spawnpenny.api.http import READ, Answer, Route, proxy_name
-from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import EmbeddedCluster
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.testing.web_server import serve_site, token_settings
 

@@ -24,8 +24,7 @@ from spawnpenny_dask_proxy.paths import is_open
 from tornado.websocket import WebSocketHandler
 from yarl import URL
 
-from spawnpenny.cli.logging import configure_logs
-from spawnpenny.serving.server import listening
+from spawnpenny.api.serving import configure_logs, listening
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.processes import Processes
 

@@ -13,10 +13,9 @@ from resource import RLIMIT_NOFILE, setrlimit
 
 import aiohttp
 import pytest
-from click.testing import CliRunner
 
-from spawnpenny.cli.command import command, run
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import run_command
 
 TOKEN = "the-proxys-token"
 
@@ -89,7 +88,7 @@ async def test_when_asked_to_end_it_takes_nothing_new_and_waits_for_what_there_i
 async def test_it_loads_no_more_than_its_work_needs(service, start, listen, hello, loaded, tmp_path):
     """Nothing that knows of Kubernetes or of spawns, and no plugin."""
     file, data = tmp_path / "loaded.json", hello("daskgateway-c1")
-    program = (str(Path(__file__).parents[2] / "loaded.py"), str(file))
+    program = (str(Path(__file__).parents[4] / "tests" / "loaded.py"), str(file))
     async with service.serving() as port, listen(echo) as scheduler:
         service.put("c1", "127.0.0.1", scheduler)
         process = await start(port=port, program=program, SPAWNPENNY_PROXY_TOKEN=TOKEN)
@@ -117,23 +116,24 @@ async def test_two_proxies_cannot_have_one_port_and_it_is_said_which_setting(ser
 
 def test_without_a_token_it_says_where_one_is_looked_for(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("SPAWNPENNY_PROXY_TOKEN", raising=False)
-    assert run(["proxy"]) == 2
+    assert run_command(["proxy"]) == 2
     assert "--token-file" in capsys.readouterr().err
     empty = tmp_path / "empty"
     empty.touch()
     for file, why in ((empty, "is empty"), (tmp_path / "none", "cannot be read")):
-        assert run(["proxy", "--token-file", str(file)]) == 2
+        assert run_command(["proxy", "--token-file", str(file)]) == 2
         assert why in capsys.readouterr().err
 
 
-def test_check_tells_of_a_proxy_that_nobody_tells_anything(tmp_path):
+def test_check_tells_of_a_proxy_that_nobody_tells_anything(tmp_path, capsys):
     file = tmp_path / "settings.yaml"
     gateway = "gateway: {address: 'http://there:8080', proxy_address: 'there:8786'}"
     file.write_text(f"{gateway}\nplugins: {{namespace: {{}}, lab: {{}}, dask: {{}}}}\n")
-    output = CliRunner().invoke(command, ["check", "--settings", str(file)])
-    assert "note: No token has the scope routes" in output.output
+    run_command(["check", "--settings", str(file)])
+    assert "note: No token has the scope routes" in capsys.readouterr().out
     file.write_text(f"{file.read_text()}tokens: {{proxy: {{sha256: '{'0b' * 32}', scopes: [routes]}}}}\n")
-    assert "scope routes" not in CliRunner().invoke(command, ["check", "--settings", str(file)]).output
+    run_command(["check", "--settings", str(file)])
+    assert "scope routes" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("silent", ["port", "dashboard_port"])

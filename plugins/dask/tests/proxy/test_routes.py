@@ -12,12 +12,10 @@ import pytest
 from aiohttp import web
 from spawnpenny_dask import spawnpenny_kinds, spawnpenny_routes
 
-from spawnpenny.api import Step, allow, hookimpl
-from spawnpenny.auth.static_tokens import hash_token
-from spawnpenny.domain.spawns import Key, Scale
-from spawnpenny.embedded.cluster import EmbeddedCluster
-from spawnpenny.serving.server import listening
+from spawnpenny.api import Key, Scale, Step, allow, hookimpl
+from spawnpenny.api.serving import listening
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import EmbeddedCluster, hash_token
 from spawnpenny.testing.site import SMALL_LAB, make_site, settled, start, start_cluster
 from spawnpenny.testing.web_server import serve_site
 

@@ -21,10 +21,8 @@ from playwright.async_api import async_playwright
 from spawnpenny_dask_proxy.limits import ProxyLimits
 from spawnpenny_dask_proxy.server import running_proxy
 
-from spawnpenny.cli.logging import configure_logs
-from spawnpenny.serving.server import listening
-from spawnpenny.settings.model import Settings
-from spawnpenny.settings.sections import GatewaySettings
+from spawnpenny.api import Settings
+from spawnpenny.api.serving import configure_logs, listening
 from spawnpenny.testing.patience import PATIENCE
 
 TOKEN = "the-proxys-token"
@@ -100,8 +98,9 @@ async def service():
 
 
 def settings_for(port, **more):
-    gateway = GatewaySettings(service=f"http://127.0.0.1:{port}", host="127.0.0.1", port=0, dashboard_port=0, **more)
-    return replace(Settings(), gateway=gateway)
+    settings, listens = Settings(), {"host": "127.0.0.1", "port": 0, "dashboard_port": 0}
+    gateway = replace(settings.gateway, service=f"http://127.0.0.1:{port}", **listens, **more)
+    return replace(settings, gateway=gateway)
 
 
 @pytest.fixture
