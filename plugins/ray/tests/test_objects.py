@@ -109,7 +109,7 @@ def lab():
     [
         ({"worker": {"memory": "100Mi"}}, "less than 512 MiB"),
         ({"head": {"cores": 0}}, "more than 0"),
-        ({"max_workers": -1}, "max_workers"),
+        ({"max_workers": 0}, "max_workers"),
         ({"environment": {"RAY_AUTH_MODE": "disabled"}}, "spawnpenny sets 'RAY_AUTH_MODE' itself"),
         ({"wokers": {}}, "wokers"),
     ],

@@ -43,7 +43,7 @@ class _MemoryField(QuantityField):
         return amount
 
 
-Count = Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=0))]
+Count = Annotated[int, fields.Integer(strict=True, validate=validate.Range(min=1))]
 Cores = Annotated[Decimal, _CoresField(of="cpu")]
 Memory = Annotated[Decimal, _MemoryField()]
 Seconds = Annotated[float, fields.Float(validate=validate.Range(min=0))]
