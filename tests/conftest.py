@@ -28,8 +28,9 @@ hypothesis.settings.register_profile("tests", derandomize=True, deadline=None, d
 hypothesis.settings.load_profile("tests")
 
 LONGEST = (
-    *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "tests/cli", "tests/spawns"),
-    *("tests/pipeline", "tests/clients", "tests/dask", "tests/hub", "tests/admin/permissions"),
+    *("tests/hostile", "tests/replicas", "tests/faults", "tests/e2e", "plugins/dask", "plugins/ray"),
+    *("tests/cli", "tests/spawns", "tests/pipeline", "tests/clients", "tests/dask", "tests/hub"),
+    "tests/admin/permissions",
 )
 
 
