@@ -4,7 +4,7 @@ The scopes:
 
 =============  =====================================================================================
 ``read:any``   read the spawns and users of everybody
-``spawn:any``  start and stop the labs of everybody; scale and stop all other spawns of everybody
+``spawn:any``  start, scale and stop the labs and all other spawns of everybody
 ``delete:any`` stop the labs and all other spawns of everybody
 ``commission`` commission, retire and read users
 ``read:self``  read labs and other spawns of the token's own user, but no key of a cluster
