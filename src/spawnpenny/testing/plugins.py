@@ -10,6 +10,8 @@ from spawnpenny.domain.templates import FIELDS
 from spawnpenny.embedded.cluster import EmbeddedCluster
 from spawnpenny.embedded.node.orphans import POD_UID, find_processes
 from spawnpenny.errors import InvalidRequestError
+from spawnpenny.kubernetes.interface import Ref
+from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.kubernetes.pods.security_standards import required_level
 from spawnpenny.pipeline.pod_hardening import check_pod
 from spawnpenny.plugin.manager import load_plugins
@@ -23,6 +25,7 @@ __all__ = [
     "POD_UID",
     "EmbeddedCluster",
     "InvalidRequestError",
+    "Ref",
     "SpawnRequest",
     "TlsUnsupportedError",
     "check_cluster_options",
@@ -36,5 +39,6 @@ __all__ = [
     "load_plugins",
     "make_settings",
     "required_level",
+    "resource_of",
     "run_command",
 ]

@@ -24,6 +24,9 @@ from spawnpenny.testing.ports import LOOPBACK
 from spawnpenny.testing.site import Site
 from spawnpenny.web.app_keys import SERVICE
 from spawnpenny.web.metrics.registry import Metrics
+from spawnpenny.web.routes import routes
+
+__all__ = ["OpenBroker", "WebServer", "routes", "serve_site", "token_settings"]
 
 OpenBroker: TypeAlias = Callable[..., AbstractAsyncContextManager[Broker]]
 

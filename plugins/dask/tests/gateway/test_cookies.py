@@ -11,8 +11,7 @@ from aiohttp import encode_basic_auth
 from spawnpenny_dask.gateway.cookies import NAME, SECONDS, GatewayCookies
 from structlog.testing import capture_logs
 
-from spawnpenny.api import Authenticator, Identity, hookimpl
-from spawnpenny.domain.names import safe_slug
+from spawnpenny.api import Authenticator, Identity, hookimpl, safe_slug
 from spawnpenny.testing.ports import free_ports
 
 CLUSTERS = "/gateway/api/v1/clusters/"

@@ -9,9 +9,8 @@ import pytest
 from dask_gateway import GatewayClusterError
 from dask_gateway.client import ClusterStatus, GatewayWarning
 
-from spawnpenny.domain.spawns import Key
+from spawnpenny.api import Key
 from spawnpenny.testing.patience import PATIENCE
-from tests.dask.gateway.conftest import OPTIONS
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 REPORT = {"name", "status", "start_time", "stop_time", "options", "dashboard_route", "tls_cert", "tls_key"}
@@ -66,13 +65,13 @@ async def test_a_cluster_from_its_start_to_its_end(server, gateway):
         await gateway.get_cluster(name)
 
 
-async def test_a_report_has_no_key_more_and_each_one_a_certificate_of_its_own(server, gateway, caller):
+async def test_a_report_has_no_key_more_and_each_one_a_certificate_of_its_own(server, gateway, caller, options):
     name, ada = await running(gateway), await caller("ada")
     one, two = [await (await ada.get(f"{CLUSTERS}{name}")).json() for _ in range(2)]
     assert one.keys() == REPORT
     assert one["status"] == "RUNNING"
     assert (type(one["start_time"]), one["stop_time"], one["dashboard_route"]) == (int, None, None)
-    assert one["options"].keys() == {option.name for option in OPTIONS if not option.secret}
+    assert one["options"].keys() == {option.name for option in options if not option.secret}
     ours = await (await ada.get(f"{CLUSTERS}{name}?facts=1")).json()
     assert ours.keys() == REPORT | {"facts"}
     assert ours["facts"] == {"scheduler": run_of(server, name).record.url, "workers": {"running": 0, "pending": 0}}

@@ -8,8 +8,8 @@ from dask_gateway.auth import BasicAuth
 from structlog.testing import capture_logs
 from yarl import URL
 
-from spawnpenny.errors import SettingsError
-from spawnpenny.settings.load import make_settings
+from spawnpenny.api import SettingsError
+from spawnpenny.testing.plugins import make_settings
 
 OURS = "/services/dask-gateway"
 

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from spawnpenny.kubernetes.kinds import resource_of
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.settings.model import Settings
-from spawnpenny.web.routes import routes
+from spawnpenny.api import Settings
+from spawnpenny.testing.plugins import load_plugins, resource_of
+from spawnpenny.testing.web_server import routes
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 LAB = "/v1/users/ada/labs/~default"

@@ -8,9 +8,8 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from spawnpenny.kubernetes.interface import Ref
-from spawnpenny.kubernetes.kinds import resource_of
 from spawnpenny.testing.patience import PATIENCE
+from spawnpenny.testing.plugins import Ref, resource_of
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 ALL = "/v1/dask"

@@ -9,12 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from spawnpenny.api import Authenticator, Identity, hookimpl
-from spawnpenny.domain.names import safe_slug
-from spawnpenny.errors import NotReadyError
+from spawnpenny.api import Authenticator, Identity, NotReadyError, hookimpl, safe_slug
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.ports import free_ports
-from spawnpenny.web.app_keys import SERVICE
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 
@@ -41,7 +38,7 @@ async def test_a_waiting_client_learns_how_far_it_is_when_the_service_ends_and_g
 
 async def test_a_service_that_does_not_know_yet_lets_the_client_wait(server, gateway):
     name = await gateway.submit()
-    service = server.app[SERVICE]
+    service = server.service
     service.spawns.ready = False
     with pytest.raises(NotReadyError):
         service.spawns.user_state("ada")

@@ -6,9 +6,9 @@ import base64
 
 import pytest
 
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.settings.model import Settings
-from spawnpenny.web.routes import routes
+from spawnpenny.api import Settings
+from spawnpenny.testing.plugins import load_plugins
+from spawnpenny.testing.web_server import routes
 
 GATEWAY = "/gateway/api/v1"
 CLUSTERS = f"{GATEWAY}/clusters/"

@@ -6,12 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from spawnpenny.api import WorkerGroup, hookimpl
-from spawnpenny.domain.spawns import Key, Scale
-from spawnpenny.errors import PluginError
-from spawnpenny.plugin.manager import load_plugins
-from spawnpenny.settings.load import make_settings
-from spawnpenny.spawns.scaling import fit, fit_maximum
+from spawnpenny.api import Key, Scale, SpawnpennyError, WorkerGroup, hookimpl
+from spawnpenny.testing.plugins import load_plugins, make_settings
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 DASK = "/v1/users/ada/dask"
@@ -99,44 +95,5 @@ async def test_another_replica_and_a_service_that_comes_back_know_the_groups(sit
 def test_two_plugins_cannot_have_one_group():
     groups = hookimpl(lambda settings: [WorkerGroup("default", 1, 1, 1)])
     plugins = {"one": SimpleNamespace(spawnpenny_worker_groups=groups)}  # beside that of the plugin dask
-    with pytest.raises(PluginError, match="'one' has a worker group 'default' that exists already"):
+    with pytest.raises(SpawnpennyError, match="'one' has a worker group 'default' that exists already"):
         load_plugins(make_settings({}), extra=plugins)
-
-
-def limited(scale):
-    """Refuse more than six cores, where a worker of the group spot has two."""
-    return "too many" if scale.count + 2 * scale.of("spot") > 6 else None
-
-
-@pytest.mark.parametrize(
-    ("desired", "now", "fits"),
-    [
-        (Scale(9), Scale(), Scale(6)),
-        (Scale(9, groups={"spot": 2}), Scale(), Scale(6)),
-        (Scale(2, groups={"spot": 9}), Scale(2), Scale(2, groups={"spot": 2})),
-        (Scale(7, groups={"spot": 1}), Scale(7, groups={"spot": 2}), Scale(7, groups={"spot": 1})),
-        (Scale(9, 8, None, adaptive=True), Scale(1), Scale(6, 6, None, adaptive=True)),
-        (Scale(6), Scale(), Scale(6)),
-    ],
-)
-def test_what_is_cut_is_what_grows(desired, now, fits):
-    fitted = fit(desired, now=now, refusal=limited)
-    assert fitted.scale == fits
-    assert (fitted.refusal is None) == (desired == fits)
-
-
-@pytest.mark.parametrize(
-    ("desired", "maximum", "minimum"),
-    [
-        (Scale(0, 0, 9, adaptive=True), 6, 0),
-        (Scale(0, 7, 9, adaptive=True), 6, 6),
-        (Scale(0, 0, 6, adaptive=True), 6, 0),
-        (Scale(0, 0, None, adaptive=True), None, 0),
-        (Scale(0, 0, 9, adaptive=True, groups={"spot": 1}), 4, 0),
-        (Scale(0, 0, 9), 9, 0),
-    ],
-)
-def test_a_maximum_that_can_never_be_reached_is_cut(desired, maximum, minimum):
-    fitted = fit_maximum(desired, now=Scale(), refusal=limited)
-    assert (fitted.scale.maximum, fitted.scale.minimum) == (maximum, minimum)
-    assert (fitted.refusal is None) == (fitted.scale == desired)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -13,11 +13,10 @@ from dask_gateway.auth import BasicAuth
 from spawnpenny_dask import spawnpenny_gauges, spawnpenny_kinds, spawnpenny_routes
 from spawnpenny_dask.errors import ClusterIdleError
 
-from spawnpenny.api import ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
-from spawnpenny.embedded.cluster import EmbeddedCluster
+from spawnpenny.api import Authority, ClusterOption, OptionType, Resources, Step, WorkerGroup, allow, hookimpl
+from spawnpenny.testing.plugins import EmbeddedCluster
 from spawnpenny.testing.site import SMALL_LAB, make_site
 from spawnpenny.testing.web_server import WebServer, serve_site, token_settings
-from spawnpenny.tls import Authority
 
 TOKENS = {
     "ada": (["spawn:self"], "ada"),
@@ -159,6 +158,30 @@ async def serve(site, name=None, port=0):
 @pytest.fixture
 def serving():
     return serve
+
+
+@pytest.fixture
+def options():
+    """Return the cluster options of the site."""
+    return OPTIONS
+
+
+@pytest.fixture
+async def server(site):
+    """Serve the site, ready."""
+    async with serve(site) as server:
+        yield server
+
+
+@pytest.fixture
+async def caller(server):
+    """Make clients, which are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def make(name=None):
+            return await stack.enter_async_context(server.client(name))
+
+        yield make
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 import structlog
 
 from spawnpenny.testing.patience import PATIENCE
-from spawnpenny.web.tickets import MOST, Tickets
 
 CLUSTERS = "/gateway/api/v1/clusters/"
 DASK = "/v1/users/ada/dask"
@@ -162,15 +161,6 @@ async def test_a_ticket_opens_one_dashboard_once(public, caller, server):
             assert body["code"] == "ticket_unknown"
     listed = await (await ada.get(CLUSTERS)).json()
     assert {report["dashboard_route"] for report in listed.values()} == {None}
-
-
-def test_there_are_so_many_tickets_of_a_cluster_and_no_more():
-    tickets = Tickets()
-    first, *rest = [tickets.new("a") for _ in range(MOST + 1)]
-    tickets.new("b")
-    assert not tickets.use("a", first)
-    assert all(tickets.use("a", ticket) for ticket in rest)
-    assert not any(tickets.use("a", ticket) for ticket in rest)
 
 
 async def test_each_change_is_in_the_audit_log_and_no_secret(public, caller):
