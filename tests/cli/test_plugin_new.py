@@ -24,7 +24,7 @@ from spawnpenny.testing.patience import PATIENCE
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorials" / "first-plugin.md"
 LONGEST = "aaaaaaaaaa-bbbbbbbbbb-cccccccccc-ddddddddd"[:40]
-VARIANTS = ("step", "authenticator")
+VARIANTS = ("step", "kind", "authenticator")
 
 
 @pytest.fixture
@@ -111,6 +111,27 @@ def test_it_is_formatted_and_linted_whatever_its_name(here, variant, name):
 )
 def test_a_name_that_no_new_plugin_can_have_is_refused(here, capsys, name, message):
     assert run(["plugin", "new", name]) == 2
+    assert message in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("flags", [["--step", "--kind"], ["--kind", "--authenticator", "--kind"]])
+def test_only_one_sort_of_plugin_is_written(here, capsys, flags):
+    assert run(["plugin", "new", "welcome", *flags]) == 2
+    assert f"{flags[0]} and {flags[1]} cannot go together" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("order", "has the name 'order', which spawnpenny uses itself. Choose another name for the plugin."),
+        ("da-sk", "An installed plugin has a kind 'dask'."),
+        ("event", "has the plural 'events', which spawnpenny uses itself."),
+    ],
+)
+def test_a_name_that_no_new_kind_can_have_is_refused(here, capsys, name, message):
+    assert run(["plugin", "new", name, "--kind"]) == 2
     assert message in capsys.readouterr().err
     assert list(here.iterdir()) == []
 

@@ -14,6 +14,7 @@ from typing import Final
 from spawnpenny.cli.exits import CommandError, UsageError
 
 _SUFFIX: Final = ".template"
+_LONGEST_KIND: Final = 15
 _COMMON: Final = "common"
 _DOTTED: Final = frozenset({"gitignore"})
 _KEY: Final = "import secrets; print(secrets.token_hex())"
@@ -34,6 +35,7 @@ class Variant:
 
 VARIANTS: Final[Mapping[str, Variant]] = {
     "step": Variant("step", "a text in each lab", "A lab of the demo has the text in its variable {variable}_TEXT."),
+    "kind": Variant("kind", "a kind of spawns", "The demo starts one by PUT /v1/users/USER/{plural}/NAME."),
     "authenticator": Variant(
         "authenticator", "callers with signed tokens", "The demo takes tokens that the plugin has signed.", keyed=True
     ),
@@ -62,6 +64,16 @@ class Distribution:
         return distribution_name(self.plugin)
 
     @property
+    def kind(self) -> str:
+        """The name of its kind: the plugin's, as far as it fits."""
+        return self.plugin.replace("-", "")[:_LONGEST_KIND]
+
+    @property
+    def plural(self) -> str:
+        """The plural of its kind."""
+        return f"{self.kind}s"
+
+    @property
     def variable(self) -> str:
         """The start of the names of its variables."""
         return self.plugin.upper().replace("-", "_")
@@ -87,6 +99,8 @@ class Distribution:
             "distribution": self.name,
             "module": module,
             "variable": self.variable,
+            "kind": self.kind,
+            "plural": self.plural,
             "summary": self.variant.summary,
             "load": self.load(folder),
         }

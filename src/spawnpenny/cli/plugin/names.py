@@ -9,6 +9,7 @@ from typing import Final
 
 from spawnpenny.cli.exits import UsageError
 from spawnpenny.cli.plugin.distribution import distribution_name, module_name
+from spawnpenny.domain.kinds import Kind, kind_fault
 from spawnpenny.errors import SpawnpennyError
 from spawnpenny.plugin.manager import load_plugins
 from spawnpenny.settings.load import make_settings
@@ -39,6 +40,23 @@ def check_name(name: str) -> None:
         raise UsageError(f"An installed plugin has a step {name!r}. Choose another name.")
     if find_spec(module_name(name)) is not None:
         raise UsageError(f"The module {module_name(name)} exists already. Choose another name.")
+
+
+def check_kind(kind: str, plural: str) -> None:
+    """Refuse a name that no new kind can have.
+
+    Raises:
+        UsageError: The name is one of spawnpenny's own, or that of a kind of an installed plugin.
+
+    """
+    if (fault := kind_fault(Kind(kind, plural, kind))) is not None:
+        raise UsageError(f"The kind of the plugin {fault} Choose another name for the plugin.")
+    try:
+        kinds = load_plugins(make_settings({})).kinds.of_plugins
+    except SpawnpennyError:
+        return
+    if any({kind, plural} & {other.name, other.plural} for other in kinds):
+        raise UsageError(f"An installed plugin has a kind {kind!r}. Choose another name for the plugin.")
 
 
 def _nearest(name: str) -> str:
