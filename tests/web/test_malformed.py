@@ -8,6 +8,13 @@ import json
 import pytest
 
 
+@pytest.fixture
+def site(site):
+    """Have a site with the routes of Dask clusters, too."""
+    site.data["plugins"]["dask"] = {}
+    return site
+
+
 async def send(port, data):
     """Send bytes and return the status, the headers and the body of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
