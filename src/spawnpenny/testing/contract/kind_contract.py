@@ -28,6 +28,7 @@ class KindContract:
         options: The options of a start.
         env: The environment of a start.
         scale: The desired number of workers of a kind that scales.
+        alone: Whether a user may have only one spawn of the kind at a time.
         plugins: Further plugins by name, as modules or objects, as ``Site.plugins`` has them.
         allowed: The names of findings that the kind is allowed to have.
         seconds: The time limit of what the service does with a spawn.
@@ -40,6 +41,7 @@ class KindContract:
     options: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     scale: int = 2
+    alone: bool = False
     plugins: Mapping[str, object] = field(default_factory=dict)
     allowed: Collection[str] = ()
     seconds: float = PATIENCE

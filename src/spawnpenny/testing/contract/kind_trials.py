@@ -106,15 +106,16 @@ async def live_and_restart(trial: KindTrial) -> None:
     """Start beside another spawn, count, scale, restart, scale again, stop."""
     findings = trial.findings
     async with trial.site.service() as service:
-        other, run = await trial.start(service, "other"), await trial.start(service)
-        if run is None or other is None:
+        other = None if trial.contract.alone else await trial.start(service, "other")
+        run = await trial.start(service)
+        if run is None:
             return
         if run.record.pod_uid is None:
             findings.add("kind-main-pod", "It had none.")
         if trial.kind.scales and not await trial.scaled(service, run, trial.contract.scale):
             findings.add("kind-scales", f"It did not get {trial.contract.scale} further pods.", "up")
         _check_counted(trial, trial.pods(service, run), run.record.resources)
-        before, beside = await trial.objects(run.record.id), await trial.objects(other.record.id)
+        before, beside = await trial.objects(run.record.id), await trial.objects(other.record.id if other else "")
     async with trial.site.service() as service:
         adopted = service.spawns.find(USER, trial.key())
         if adopted is None or adopted.record.phase is not Phase.RUNNING:
@@ -129,7 +130,7 @@ async def live_and_restart(trial: KindTrial) -> None:
         ):
             findings.add("kind-restarts", f"{', '.join(changes)}.")
         await trial.stop(service, adopted, "After a restart and a stop")
-        if changes := lost(beside, await trial.objects(other.record.id)):
+        if changes := lost(beside, await trial.objects(other.record.id if other else "")):
             findings.add("kind-others", f"After the stop of one: {', '.join(changes)}.")
 
 
