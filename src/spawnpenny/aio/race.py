@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+
+from spawnpenny.aio.settle import settle
 
 
 async def until_first(*works: Coroutine[Any, Any, Any], seconds: float | None = None) -> None:
@@ -41,5 +43,4 @@ async def after_a_while(seconds: float, work: Callable[[], Coroutine[Any, Any, N
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await settle({task})  # and raises a cancellation of the context itself that arrives meanwhile
