@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import aiohttp
+import pytest
 
 PROBE = {"httpGet": {"path": "/", "port": 8888}}
 
@@ -138,6 +139,35 @@ async def test_a_pod_past_its_deadline_has_failed(site):
         site.container("sh", "exec sleep 100"), activeDeadlineSeconds=0.2, terminationGracePeriodSeconds=0
     )
     await site.until(ref, lambda pod: pod["status"].get("reason") == "DeadlineExceeded")
+
+
+async def test_a_pod_past_its_deadline_has_failed_even_if_its_program_ends_well_then(site):
+    script = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
+    ref = await site.run(site.container("sh", script), activeDeadlineSeconds=0.5, terminationGracePeriodSeconds=20)
+    await site.until(ref, lambda pod: pod["status"]["phase"] == "Failed" and "running" in site.state_of(pod)["state"])
+    ended = await site.until(ref, site.ended)
+    assert (ended["status"]["phase"], ended["status"]["reason"]) == ("Failed", "DeadlineExceeded")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo gone > $LAST", "gone\n"),
+        ("echo failed > $LAST; echo log; exit 1", "failed\n"),
+        ("echo log; exit 1", "log\n"),
+    ],
+)
+async def test_what_a_program_leaves_in_its_message_file_is_in_its_status(site, script, message):
+    path = "/run/last/words"
+    container = site.container(
+        "sh",
+        script,
+        env=[{"name": "LAST", "value": path}],
+        terminationMessagePath=path,
+        terminationMessagePolicy="FallbackToLogsOnError",
+    )
+    ended = await site.until(await site.run(container), site.ended)
+    assert site.state_of(ended)["state"]["terminated"]["message"] == message
 
 
 async def test_exec_and_tcp_probes_make_a_container_ready(site):

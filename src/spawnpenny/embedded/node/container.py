@@ -33,6 +33,7 @@ _PULL_SHOWN: Final = 1.0
 _RETRY: Final = 1.0
 _START_FAILED: Final = 128
 _MESSAGE_BYTES: Final = 2048
+_MESSAGE_FILE_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Container:
             raise
         finally:
             await finish(self._clean_up(launch, log, probing))
-            self._ended(process.ended.result(), started)
+            self._ended(process.ended.result(), started, message=_last_words(launch.message))
         return code
 
     async def _clean_up(self, launch: Launch, log: Log, probing: asyncio.Task[None]) -> None:
@@ -247,6 +248,14 @@ class Container:
         self.view.ready = self.view.started = False
         self.view.state = {"terminated": ended}
         self._publish()
+
+
+def _last_words(file: Path | None) -> str:
+    """Return what a program left in its message file, as far as the kubelet takes it."""
+    if file is None or file.is_symlink() or not file.is_file():
+        return ""
+    with file.open("rb") as stream:
+        return stream.read(_MESSAGE_FILE_BYTES).decode(errors="replace")
 
 
 def _not_started(command: str, error: OSError) -> str:

@@ -24,11 +24,15 @@ _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The command line, environment and working directory of a process."""
+    """The command line, environment and working directory of a process.
+
+    ``message`` is the file for its last words, if its container names one.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    message: Path | None = None
 
     def with_argv(self, argv: Sequence[str]) -> Launch:
         return replace(self, argv=tuple(argv))
@@ -66,7 +70,8 @@ def prepare(
     if not argv:
         raise MissingSourceError("no command specified")
     _check_text(argv, env)
-    return Launch(argv, env, cwd)
+    path = container.get("terminationMessagePath")
+    return Launch(argv, env, cwd, mounts.inside(path) if path else None)
 
 
 def _make(folder: Path, cluster: Path) -> None:

@@ -95,17 +95,25 @@ class Pod:
 
     async def _run(self) -> None:
         seconds = self._manifest["spec"].get("activeDeadlineSeconds")
+        loop = asyncio.get_running_loop()
+        # As the kubelet does: the pod has failed before its containers are asked to end, whatever their exit codes.
+        expiry = loop.call_later(seconds, self._expire) if seconds is not None else None
         try:
             async with asyncio.timeout(seconds):
                 await self._run_containers()
         except TimeoutError:
-            self._view.failed = (
-                "DeadlineExceeded",
-                "Pod was active on the node longer than the specified deadline",
-            )
+            self._expire()
         except Exception as error:  # noqa: BLE001 - a fault in one pod is in its status, and must not end the node
             _log.exception("pod_failed", pod=str(Ref.of(self._manifest)), pod_uid=self._uid)
             self._view.failed = "NodeError", f"The embedded node failed: {type(error).__name__}"
+        finally:
+            if expiry is not None:
+                expiry.cancel()
+        self._publish_status()
+
+    def _expire(self) -> None:
+        """Mark the pod as failed by its deadline."""
+        self._view.failed = "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
         self._publish_status()
 
     async def _run_containers(self) -> None:

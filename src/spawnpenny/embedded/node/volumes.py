@@ -81,7 +81,7 @@ class Volumes:
             except OSError as error:
                 raise MissingSourceError(f"cannot mount {mount['name']} at {path}: {error.strerror}") from None
             places[path] = place
-        return Mounts(root, places)
+        return Mounts(root, {**places, **_message_file(container, root)})
 
     def unmount(self) -> None:
         """Remove the links within other volumes, which outlive the pod."""
@@ -187,6 +187,20 @@ def _begins_a_path(text: str, start: int) -> bool:
         # A quote that opens a string, or one that closes it, as in "$HOME"/data.
         return _OPENING_QUOTE.search(before) is not None
     return not before or _INSIDE_PATH.search(before) is None
+
+
+def _message_file(container: Manifest, root: Path) -> dict[str, Path]:
+    """Return the place of the file with a container's last words, if its spec names one: it is empty at each start."""
+    if "terminationMessagePath" not in container:
+        return {}
+    path = normal(container["terminationMessagePath"])
+    place = Path(f"{root}{path}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+    except OSError as error:
+        raise MissingSourceError(f"the terminationMessagePath {path} cannot be used: {error.strerror}") from None
+    return {path: place}
 
 
 def normal(path: str) -> str:
