@@ -145,7 +145,7 @@ def full_spawn(name):
     tls = Tls("s3cr3t", "\n" * 1000, "\n" * 1000)
     env = filled("é", spawns.MAX_ENV_BYTES - json_bytes(asdict(tls)), S="s3cr3t")
     env["SPAWNPENNY_TOKEN"] = "t" * 150
-    caller = Caller("é" * 63, "i" * 16, "n" * 255)
+    caller = Caller("é" * 63, "i" * 16, "n" * 255, filled('"', spawns.MAX_CALLER_OPTIONS_BYTES))
     request = SpawnRequest("s" * 64, filled('"', MAX_OPTIONS_BYTES), env, tls=tls, caller=caller)
     spawn = SpawnRecord(
         Key("lab", name), "i" * 16, 1, request, "b" * 255, 1e9, 1e9, resources=Resources(spawns={"lab": 1})
@@ -156,6 +156,7 @@ def full_spawn(name):
     spawn.reason = Reason("pod_crashed", "é" * 1000)
     spawn.steps = [StepProgress(f"step.number.{number}", StepState.REVERTED, 123.456) for number in range(30)]
     spawn.secrets, spawn.scale = {"authority": "\n" * 2000, "control": "c" * 43}, Scale(10**6, 10**6, 10**6, True)
+    spawn.state = filled('"', spawns.MAX_STATE_BYTES)
     spawn.uids = {f"ConfigMap/{'n' * 50}{number}": "u" * 36 for number in range(10)}
     return spawn
 

@@ -13,12 +13,12 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spawnpenny.auth.identity import Authenticator, Credentials, Identity
 from spawnpenny.domain import labels
 from spawnpenny.domain.names import Names
-from spawnpenny.domain.spawns import Caller, Key
+from spawnpenny.domain.spawns import MAX_CALLER_OPTIONS_BYTES, Caller, Key
 from spawnpenny.errors import NotReadyError, UnauthenticatedError
 from spawnpenny.kubernetes.pods import status as pod_status
 from spawnpenny.kubernetes.pods.containers import own_spec
@@ -79,13 +79,17 @@ class LabTokens(Authenticator):
 def _identity(pod: Manifest) -> Identity:
     metadata = pod["metadata"]
     username = metadata["annotations"][labels.USERNAME]
-    key = Key.parse(_origin(metadata)["key"])
-    caller = Caller(key.name, metadata["labels"][labels.SPAWN], own_spec(pod)["image"])
+    origin = _origin(metadata)
+    key = Key.parse(origin["key"])
+    options = origin.get("options") or {}
+    if len(json.dumps(options, ensure_ascii=False).encode()) > MAX_CALLER_OPTIONS_BYTES:
+        options = {}
+    caller = Caller(key.name, metadata["labels"][labels.SPAWN], own_spec(pod)["image"], options)
     return Identity(f"lab:{username}/{key.name}", _SCOPES, username=username, lab=caller)
 
 
-def _origin(metadata: Manifest) -> Mapping[str, str]:
-    origin: Mapping[str, str] = json.loads(metadata["annotations"][labels.ORIGIN])
+def _origin(metadata: Manifest) -> Mapping[str, Any]:
+    origin: Mapping[str, Any] = json.loads(metadata["annotations"][labels.ORIGIN])
     return origin
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -93,6 +93,7 @@ class Kind:
         name_field: The member of answers and the part of paths that has the name of a spawn.
         unique_names: Whether names are unique among all users, as proxies need that route by them. A name that a user
             chooses gets a hash at its end then; paths may have it without.
+        sample: Options of a request with which ``spawnpenny try`` rehearses it, if no hook describes them.
 
     """
 
@@ -113,6 +114,7 @@ class Kind:
     details: Details | None = None
     name_field: str = "name"
     unique_names: bool = False
+    sample: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def check_name(self, name: str) -> str:
         """Return the name of a spawn in a path, if it may be one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spawnpenny.domain.spawns import Phase, Scale
@@ -21,6 +21,7 @@ class SpawnStatus:
         options: The chosen options, without secret ones.
         scale: The desired workers.
         url: The URL, once it runs.
+        state: What its steps keep in its record.
 
     """
 
@@ -31,3 +32,4 @@ class SpawnStatus:
     options: Mapping[str, Any]
     scale: Scale
     url: str | None = None
+    state: Mapping[str, Any] = field(default_factory=dict, hash=False)

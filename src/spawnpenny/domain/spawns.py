@@ -10,6 +10,8 @@ from typing import Any, Final
 
 USER: Final = "user"
 """The kind of the provisioning of a user, the only one that no plugin declares."""
+LAB: Final = "lab"
+"""The kind of labs, to which other spawns may belong."""
 KIND_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,14}", re.ASCII)
 
 
@@ -74,11 +76,20 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The lab that a request came from: its name, the id of its spawn, and the image that it runs."""
+    """The lab that a request came from: its name, the id of its spawn, the image that it runs, and its options.
+
+    ``options`` is empty if they are larger than a record has room for.
+    """
 
     lab: str
     spawn: str
     image: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON data, with options only if it has any."""
+        data = {"lab": self.lab, "spawn": self.spawn, "image": self.image}
+        return {**data, "options": dict(self.options)} if self.options else data
 
 
 DEFAULT_GROUP: Final = "default"
@@ -188,5 +199,9 @@ MAX_CLIENT: Final = 200
 """How many characters the name of a caller's program may have."""
 MAX_ENV_BYTES: Final = 32 * 1024
 """How large the names and values of one caller's env may be, together and with the TLS key and certificates."""
+MAX_STATE_BYTES: Final = 2 * 1024
+"""How large the JSON of what the steps of one spawn keep may be."""
+MAX_CALLER_OPTIONS_BYTES: Final = 1024
+"""How large the JSON of a calling lab's options may be to be kept with what it requested."""
 MAX_EVENTS: Final = 64
 MAX_EVENT_BYTES: Final = 512

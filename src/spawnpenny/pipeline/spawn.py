@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from spawnpenny.domain.events import Event, Severity
 from spawnpenny.domain.kinds import Kinds
-from spawnpenny.domain.names import Names
+from spawnpenny.domain.names import DEFAULT_LAB, Names
 from spawnpenny.domain.resources import Resources
-from spawnpenny.domain.spawns import Caller, Scale, Tls
+from spawnpenny.domain.spawns import LAB, Caller, Scale, Tls
 from spawnpenny.domain.templates import template_fields
 from spawnpenny.domain.users import User
 
@@ -86,6 +86,10 @@ async def _unseen(seconds: float | None) -> None:
     """Note nothing."""
 
 
+async def _unkept(values: Mapping[str, Any]) -> None:
+    """Keep nothing."""
+
+
 def _uneventful(_: str | None) -> Sequence[Event]:
     return ()
 
@@ -114,6 +118,7 @@ class SpawnCallbacks:
     lab_runs: Callable[[], bool] = _no_lab
     blocked: Callable[[], str | None] = _nothing
     note_idle: Callable[[float | None], Awaitable[None]] = _unseen
+    keep: Callable[[Mapping[str, Any]], Awaitable[None]] = _unkept
     hold_back: Callable[[SpawnpennyError | str | None, float | None], None] = _unheld
     events: Callable[[str | None], Sequence[Event]] = _uneventful
     scrub: Callable[[str], str] = _unquoted
@@ -142,6 +147,7 @@ class PlannedSpawn:
         resources_in_use: The part of the budget that the user's other spawns need, without those that are stopping.
         kinds: The kinds of all loaded plugins, by name: ``spawn.kinds[spawn.kind].title`` names it in sentences.
         secrets: The secrets that ``Step.secrets`` returned for it. Put them into Secrets, and nowhere else.
+        state: What its steps kept with ``keep``, as it is now. It survives a restart of the service.
         caller: The lab that requested it, or None.
         tls: The key and certificates with which a lab serves TLS, or None. The key is secret: put it into one Secret,
             and nowhere else. None once the spawn runs.
@@ -165,6 +171,7 @@ class PlannedSpawn:
     _service_host: Callable[[str], str] = field(default=_no_cluster, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     caller: Caller | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
     _callbacks: SpawnCallbacks = field(default_factory=SpawnCallbacks, repr=False)
     _overrides: Callable[[PlannedSpawn], Sequence[tuple[str, Mapping[str, Any]]]] = field(
         default=_no_overrides, repr=False
@@ -183,6 +190,17 @@ class PlannedSpawn:
     def fields(self) -> Mapping[str, str]:
         """The fields for templates of this spawn: ``expand("claim-{username}", spawn.fields)``."""
         return template_fields(self.user.username, self.name, self.names)
+
+    def as_lab(self) -> Self:
+        """Return it as the lab that it belongs to: itself, the lab that requested it, or else the default lab.
+
+        So a spawn of another kind gets the names, the fields and the storage of that lab.
+        """
+        if self.kind == LAB:
+            return self
+        name = self.caller.lab if self.caller else DEFAULT_LAB
+        prefix = self.names.namespace.removesuffix(self.names.user)
+        return replace(self, kind=LAB, name=name, names=Names.of(self.user.username, LAB, name, prefix=prefix))
 
     def patched(self, pod: Manifest) -> Manifest:
         """Return the pod with the patches of all plugins, checked against the hardening rules and the image policy.
@@ -277,6 +295,18 @@ class Spawn(PlannedSpawn):
     async def note_idle(self, seconds: float | None) -> None:
         """Note for how many seconds it has been without work, for lists of spawns; None while it has work."""
         await self._callbacks.note_idle(seconds)
+
+    async def keep(self, **values: Any) -> None:
+        """Keep values in the spawn's record, for ``state``: what a step has to know after a restart of the service.
+
+        They are JSON data, at most 2 KiB together, and no secrets. They are written when this returns.
+
+        Raises:
+            ClusterError: They could not be written, and ``state`` is as before.
+            ValueError: They are too large, or no JSON.
+
+        """
+        await self._callbacks.keep(values)
 
     def hold_back(self, why: SpawnpennyError | str | None, *, until: float | None = None) -> None:
         """Note why the step creates no more pods now, and when it tries again; None: it holds nothing back.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from typing import Any
 
 from spawnpenny.domain import labels
@@ -27,7 +26,7 @@ def origin_of(record: SpawnRecord, user: UserRecord) -> str:
         "started_by": record.started_by,
         **({"started_as_user": True} if record.started_as_user else {}),
         **({"client": record.request.client} if record.request.client else {}),
-        **({"caller": asdict(record.request.caller)} if record.request.caller else {}),
+        **({"caller": record.request.caller.to_json()} if record.request.caller else {}),
         "user": user.user.dossier(),
         "commissioned": user.commissioned,
         "uid_verified": user.uid_verified,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from spawnpenny.domain.events import Event, EventLog
 from spawnpenny.domain.resources import Resources
 from spawnpenny.domain.spawns import (
+    MAX_STATE_BYTES,
     Caller,
     Desired,
     Key,
@@ -48,6 +49,7 @@ class SpawnRecord:
             are kept only until it runs or has failed.
         scale: How many workers it is to have.
         idle_since: Since when nothing has run on it.
+        state: What its steps have to know after a restart, as JSON data.
         stored: The JSON of the record of a spawn that no loaded plugin can look after. It is written as it was read.
 
     """
@@ -75,6 +77,7 @@ class SpawnRecord:
     scale: Scale = field(default_factory=Scale)
     replaces: list[Replaced] = field(default_factory=list)
     idle_since: float | None = None
+    state: dict[str, Any] = field(default_factory=dict)
     log: EventLog = field(default_factory=lambda: EventLog(0))
     stored: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
@@ -152,10 +155,11 @@ class SpawnRecord:
             **({"purge": True} if self.purge else {}),
             **({"secrets": self.secrets} if self.secrets else {}),
             **({"scale": asdict(self.scale)} if self.scale != Scale() else {}),
-            **({"caller": asdict(self.request.caller)} if self.request.caller else {}),
+            **({"caller": self.request.caller.to_json()} if self.request.caller else {}),
             **({"client": self.request.client} if self.request.client else {}),
             **({"started_as_user": True} if self.started_as_user else {}),
             **({"idle_since": self.idle_since} if self.idle_since is not None else {}),
+            **({"state": self.state} if self.state else {}),
             "steps": [[step.name, step.state, step.seconds] for step in self.steps],
             "uids": self.uids,
             "replaces": [asdict(replaced) for replaced in self.replaces],
@@ -180,6 +184,7 @@ class SpawnRecord:
             started_by=data["started_by"],
             started_as_user=data.get("started_as_user", False),
             idle_since=data.get("idle_since"),
+            state=dict(data.get("state", {})),
             requested_at=data["requested_at"],
             deadline=data["deadline"],
             desired=Desired(data["desired"]),
@@ -203,6 +208,21 @@ class SpawnRecord:
 def _resources(data: Mapping[str, Any]) -> Resources:
     """Read the resources. Records up to schema 6 do not count spawns by kind: then it is one of its own kind."""
     return Resources.from_json({"spawns": {Key.parse(data["key"]).kind: 1}, **data["resources"]})
+
+
+def demand_storable(state: Mapping[str, Any]) -> None:
+    """Check what steps want to keep in a record.
+
+    Raises:
+        ValueError: It is too large, or no JSON.
+
+    """
+    try:
+        size = len(json.dumps(state, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass"))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"what a step keeps has to be JSON: {error}") from None
+    if size > MAX_STATE_BYTES:
+        raise ValueError(f"what the steps of a spawn keep has {size} bytes; at most {MAX_STATE_BYTES} are taken")
 
 
 def _values(text: str) -> Iterable[Any]:

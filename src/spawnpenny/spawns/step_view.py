@@ -28,7 +28,7 @@ from spawnpenny.spawns.reporter import Reporter
 from spawnpenny.spawns.room import describe
 from spawnpenny.spawns.shared_steps import SharedSteps
 from spawnpenny.spawns.spawn_context import SpawnContext
-from spawnpenny.spawns.spawn_record import Replaced
+from spawnpenny.spawns.spawn_record import Replaced, demand_storable
 from spawnpenny.spawns.start_queue import Permit
 from spawnpenny.spawns.supervision import supervising_steps
 
@@ -76,6 +76,7 @@ class StepView:
             _profiles=context.service_context.plugins.profiles,
             secrets=record.secrets,
             caller=record.request.caller,
+            state=record.state,
             _callbacks=self._callbacks(),
         )
 
@@ -160,6 +161,7 @@ class StepView:
             self._lab_runs,
             self._blocked,
             note_idle=self._note_idle,
+            keep=self._keep,
             hold_back=self._hold_back,
             events=run.record.log.since,
             scrub=self.reporter.scrub,
@@ -205,6 +207,21 @@ class StepView:
                 await self.context.service_context.store.save(user_state.record)
         except SpawnpennyError:
             record.idle_since = before  # the next call tries again: a busy spawn must not pass for idle
+
+    async def _keep(self, values: Mapping[str, Any]) -> None:
+        """Write what a step keeps into the record. Its views of the spawn share the mapping, so they see it."""
+        record, user_state = self.context.run.record, self.context.user_state
+        before = dict(record.state)
+        demand_storable({**before, **values})
+        async with user_state.lock:
+            user_state.demand_here()
+            record.state.update(values)
+            try:
+                await self.context.service_context.store.save(user_state.record)
+            except SpawnpennyError:
+                record.state.clear()
+                record.state.update(before)
+                raise
 
     def _hold_back(self, why: SpawnpennyError | str | None, until: float | None) -> None:
         if isinstance(why, SpawnpennyError):

@@ -13,6 +13,7 @@ from aiohttp import web
 from spawnpenny.app import create_app
 from spawnpenny.broker.local import run_local_broker
 from spawnpenny.plugin.manager import load_plugins
+from spawnpenny.service import Service
 from spawnpenny.serving.server import runner_of
 from spawnpenny.testing.killable import KillableCluster
 from spawnpenny.testing.ports import LOOPBACK, free_ports
@@ -62,6 +63,11 @@ class KillableService:
         if self._task is not None:
             await self._task
 
+    @property
+    def service(self) -> Service:
+        """The service as it is now, for calls without HTTP."""
+        return self._service
+
     async def kill(self) -> None:
         """End it as SIGKILL does: connections break, nothing that it does arrives anywhere, its port is free."""
         if self._task is None:
@@ -87,7 +93,8 @@ class KillableService:
             self._runner = await runner_of(app, shutdown_timeout=1)
             try:
                 await web.TCPSite(self._runner, LOOPBACK, self._port, ssl_context=self._tls).start()
-                await app[SERVICE].until_ready()
+                self._service = app[SERVICE]
+                await self._service.until_ready()
                 started.set_result(None)
                 await self._ending.wait()
             finally:

@@ -26,6 +26,7 @@ from spawnpenny_lab.budget import unlimited, without_limits
 from spawnpenny_lab.choice import choose
 from spawnpenny_lab.container_resources import demand_sound_resources
 from spawnpenny_lab.form import lab_form
+from spawnpenny_lab.like_a_lab import is_like_a_lab, patch_like_a_lab
 from spawnpenny_lab.objects import base_url, lab_pod, lab_secret, lab_url
 from spawnpenny_lab.offer import PassProfiles, offered
 from spawnpenny_lab.settings import LabSettings, LabSettingsSchema
@@ -123,6 +124,13 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
     ours = settings.load("lab", LabSettingsSchema())
     secure = [TlsStep(lambda spawn: choose(spawn, ours).port)] if ours.internal_ssl else []
     return [SecretStep(ours), *secure, PodStep(ours, settings.pods.allow)]
+
+
+@hookimpl
+def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
+    if not is_like_a_lab(spawn, pod):
+        return None
+    return patch_like_a_lab(spawn, pod, settings.load("lab", LabSettingsSchema()), settings.pods.allow)
 
 
 @hookimpl

@@ -1,11 +1,11 @@
-"""A volume claim for each user, or each lab, mounted into the lab."""
+"""A volume claim for each user, or each lab, mounted into the lab, and into what belongs to the lab."""
 
 from __future__ import annotations
 
 from spawnpenny.api import NOTEBOOK, Manifest, PlannedSpawn, Settings, Step, hookimpl
 from spawnpenny_storage.objects import mount
 from spawnpenny_storage.settings import StorageSettings, StorageSettingsSchema
-from spawnpenny_storage.step import StorageStep
+from spawnpenny_storage.step import KINDS, StorageStep
 
 
 @hookimpl
@@ -15,8 +15,8 @@ def spawnpenny_steps(settings: Settings) -> list[Step]:
 
 @hookimpl
 def spawnpenny_pod_patch(spawn: PlannedSpawn, pod: Manifest, settings: Settings) -> Manifest | None:
-    has_lab = any(container["name"] == NOTEBOOK for container in pod["spec"]["containers"])
-    return mount(spawn, _section(settings)) if spawn.kind == "lab" and has_lab else None
+    has_notebook = any(container["name"] == NOTEBOOK for container in pod["spec"]["containers"])
+    return mount(spawn.as_lab(), _section(settings)) if spawn.kind in KINDS and has_notebook else None
 
 
 def _section(settings: Settings) -> StorageSettings:

@@ -26,6 +26,8 @@ from spawnpenny_storage.errors import StorageInUseError, StorageNotOursError
 from spawnpenny_storage.objects import LAB_NAME, claim, claim_name, mounts, owner
 from spawnpenny_storage.settings import ONE_POD, StorageSettings, is_claim_name
 
+KINDS: Final = frozenset({"lab", "batch"})
+"""The kinds with storage: labs, and what belongs to a lab."""
 _CLAIM: Final = "PersistentVolumeClaim"
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
@@ -35,10 +37,10 @@ class StorageStep(Step):
     """Create the volume claim of a lab, or of its user."""
 
     name = "storage"
-    kinds = frozenset({"lab"})
+    kinds = KINDS
     scope = "user"
     needs = frozenset({"namespace"})
-    before = frozenset({"lab"})
+    before = KINDS
     deadline = math.inf  # it waits for the deletion of an earlier claim as long as the spawn does
 
     def __init__(self, settings: StorageSettings) -> None:
@@ -49,16 +51,22 @@ class StorageStep(Step):
         self.permissions = (claims, allow("list", on="pods")) if deletes else (claims,)
 
     def check(self, spawn: PlannedSpawn) -> None:
-        name, modes = claim_name(spawn, self._settings), self._settings.access_modes
+        name, modes = claim_name(spawn.as_lab(), self._settings), self._settings.access_modes
         if not is_claim_name(name):
             raise InvalidNameError(
                 f"The names of user and lab give the volume claim the name {name!r}, which Kubernetes does not allow."
             )
-        if self._settings.per == "user" and ONE_POD in modes and spawn.resources_in_use.count(spawn.kind):
+        if ONE_POD in modes and self._is_in_use(spawn):
             raise StorageInUseError("Only one lab at a time can have the storage, and another one runs. Stop it first.")
 
+    def _is_in_use(self, spawn: PlannedSpawn) -> bool:
+        """Return whether a pod is known to have the claim that this spawn needs."""
+        if self._settings.per == "user":
+            return any(spawn.resources_in_use.count(kind) for kind in KINDS)
+        return spawn.kind != "lab" and spawn.caller is not None  # the lab that requested it has the claim
+
     def manifests(self, spawn: PlannedSpawn) -> list[Manifest]:
-        return [claim(spawn, self._settings)]
+        return [claim(spawn.as_lab(), self._settings)]
 
     def fingerprint(self, spawn: Spawn) -> str:
         # Another lab has another claim, and a deleted claim has to be created again: every spawn looks.
@@ -70,6 +78,8 @@ class StorageStep(Step):
             await self._expand(spawn, existing)
 
     async def purge(self, spawn: Spawn) -> None:
+        if spawn.kind != "lab":
+            return  # its storage is its lab's
         name = claim_name(spawn, self._settings)
         existing = await spawn.cluster.read(_CLAIM, name)
         if existing is None:
@@ -110,9 +120,10 @@ class StorageStep(Step):
             )
 
     def _is_of(self, spawn: Spawn, existing: Manifest) -> bool:
-        """Return whether a claim belongs to this lab alone."""
-        named = (existing["metadata"].get("annotations") or {}).get(LAB_NAME, spawn.name)
-        return self._settings.per == "lab" and _lab(existing) == spawn.names.lab and named == spawn.name
+        """Return whether a claim belongs to this lab alone, or to the lab that this spawn belongs to."""
+        lab = spawn.as_lab()
+        named = (existing["metadata"].get("annotations") or {}).get(LAB_NAME, lab.name)
+        return self._settings.per == "lab" and _lab(existing) == lab.names.lab and named == lab.name
 
     def _kept(self, spawn: Spawn, existing: Manifest) -> str:
         """Return why a claim is kept when this lab is purged, or an empty text."""

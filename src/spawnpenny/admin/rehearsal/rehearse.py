@@ -126,7 +126,7 @@ def _choices(plugins: Plugins, selection: Selection, user: User, kind: Kind) -> 
             options, groups = plugins.cluster_options(user, kind.name), plugins.worker_groups(kind.name)
             yield from cluster_candidates(kind, options, groups, user, every=selection.every)
         case _:
-            yield Candidate(kind, user, name)
+            yield Candidate(kind, user, name, kind.sample)
 
 
 def _name(selection: Selection, user: User, kind: Kind) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from spawnpenny.pipeline.spawn import PlannedSpawn, Spawn, SpawnCallbacks, Stash
 from spawnpenny.pipeline.step import Step
 from spawnpenny.pipeline.step_cluster import StepCluster
 from spawnpenny.spawns.container_limits import container_limits, limited
+from spawnpenny.spawns.spawn_record import demand_storable
 from spawnpenny.testing.contract.recorder import RecordedBroker, RecordedCluster, RecordedStepCluster, Recorder
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Subject:
     _uids: dict[str, str] = field(default_factory=dict)
     _stash: Stash = field(default_factory=Stash)
     record_secrets: dict[str, str] = field(default_factory=dict)
+    record_state: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.env = {} if self.stage.contract.env is None else dict(self.stage.contract.env)
@@ -157,7 +159,8 @@ class Subject:
             _overrides=lambda spawn: self.plugins.overrides(spawn.user, spawn.kind, dict(spawn.options)),
             _profiles=self.plugins.profiles,
             secrets=self.record_secrets,
-            _callbacks=SpawnCallbacks(lambda: contract.scale, changed=self._changed, scrub=str),
+            state=self.record_state,
+            _callbacks=SpawnCallbacks(lambda: contract.scale, changed=self._changed, keep=self._keep, scrub=str),
             _stash=self._stash,
         )
 
@@ -199,6 +202,10 @@ class Subject:
         patches = self.plugins.pod_patches(spawn, copy.deepcopy(pod))
         merged = merge_patches(pod, patches, base=f"the {spawn.kind} plugin")
         return limited(merged, container_limits(self.plugins.pipelines[self.stage.kind].steps))
+
+    async def _keep(self, values: Mapping[str, Any]) -> None:
+        demand_storable({**self.record_state, **values})
+        self.record_state.update(values)
 
     async def _changed(self, seconds: float) -> None:
         self.rounds += 1

@@ -77,7 +77,14 @@ def _details(kind: Kind, username: str, run: ActiveSpawn, pods: Sequence[Manifes
         return {}
     record = run.record
     status = SpawnStatus(
-        username, record.key.name, record.id, record.phase, dict(record.request.options), record.scale, record.url
+        user=username,
+        name=record.key.name,
+        id=record.id,
+        phase=record.phase,
+        options=dict(record.request.options),
+        scale=record.scale,
+        url=record.url,
+        state=dict(record.state),
     )
     try:
         details = kind.details(status, pods)
