@@ -275,9 +275,9 @@ async def test_gauges_count_spawns_and_workers_by_kind(farms, server, caller):
     await until_ready(server.service, farms, 3)
     lines = (await (await ada.get("/metrics")).text()).splitlines()
     for line in (
-        'spawnpenny_spawns{kind="farm",phase="running"} 1.0',
-        'spawnpenny_spawns{kind="farm",phase="failed"} 0.0',
-        'spawnpenny_spawns{kind="lab",phase="running"} 0.0',
+        'spawnpenny_recorded_spawns{kind="farm",phase="running"} 1.0',
+        'spawnpenny_recorded_spawns{kind="farm",phase="failed"} 0.0',
+        'spawnpenny_recorded_spawns{kind="lab",phase="running"} 0.0',
         'spawnpenny_workers{kind="farm",phase="running"} 2.0',
         'spawnpenny_workers{kind="farm",phase="pending"} 0.0',
         'spawnpenny_workers_desired{kind="farm"} 2.0',

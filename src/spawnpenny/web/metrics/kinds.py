@@ -36,7 +36,9 @@ def kind_gauges(service: Service) -> Iterable[Metric]:
             desired[kind] += desired_workers(record)
             workers[kind, "running"] += counts.running
             workers[kind, "pending"] += counts.pending
-    yield _family("spawnpenny_spawns", "Spawns, by kind and phase.", ("kind", "phase"), spawns.items())
+    yield _family(
+        "spawnpenny_recorded_spawns", "Recorded spawns, by kind and phase.", ("kind", "phase"), spawns.items()
+    )
     yield _family("spawnpenny_workers", "Workers, by kind and phase.", ("kind", "phase"), workers.items())
     by_kind = [((kind,), count) for kind, count in desired.items()]
     yield _family("spawnpenny_workers_desired", "Workers that spawns are to have, by kind.", ("kind",), by_kind)
