@@ -24,9 +24,14 @@ class Exposition(Collector):
         self._text, self._stale_at = b"", -math.inf
 
     def collect(self) -> Iterable[Metric]:
+        taken = set[str]()
         for metric in self._registry.collect():
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield metric
+            exposed = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            names = {exposed, *(sample.name for sample in metric.samples)}
+            if names.isdisjoint(taken):  # a gauge of a plugin may have the name of another metric
+                taken |= names
+                yield metric
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format, not older than a second: anybody may ask."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 import structlog
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from spawnpenny.domain.worker_groups import WorkerGroup
     from spawnpenny.kubernetes.interface import Manifest
     from spawnpenny.service import Service
+
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
+_LABEL: Final = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,7 @@ def plugin_gauges(service: Service) -> Iterable[Metric]:
     for plugin, found in service.plugins.gauges(lambda kinds: SpawnsHere(service, kinds)):
         owners = {plugin, *service.plugins.declared_kinds.get(plugin, ())}
         for item in found:
-            known = isinstance(item, PluginGauge) and item.name not in taken
-            if not known or not item.name.startswith(tuple(f"spawnpenny_{owner}_" for owner in owners)):
+            if not _is_sound(item) or item.name in taken or not _is_of(item.name, owners):
                 log = structlog.get_logger("spawnpenny.plugins")
                 log.warning("a gauge of a plugin is left out", plugin=plugin, gauge=getattr(item, "name", None))
                 continue
@@ -91,3 +95,30 @@ def plugin_gauges(service: Service) -> Iterable[Metric]:
                 if isinstance(item.value, Mapping)
                 else gauge(item.name, item.text, item.value)
             )
+
+
+def _is_of(name: str, owners: Collection[str]) -> bool:
+    return name.startswith(tuple(f"spawnpenny_{owner.replace('-', '_')}_" for owner in owners))
+
+
+def _is_sound(item: object) -> TypeGuard[PluginGauge]:
+    """Return whether something is a gauge that can be exported: one that cannot would cost all other metrics."""
+    if not isinstance(item, PluginGauge) or not _is_text(item.name, _NAME) or not isinstance(item.text, str):
+        return False
+    if not isinstance(item.value, Mapping):
+        return _is_number(item.value)
+    return _is_text(item.label, _LABEL) and all(
+        isinstance(key, str) and _is_number(value) for key, value in item.value.items()
+    )
+
+
+def _is_text(text: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(text, str) and pattern.fullmatch(text) is not None
+
+
+def _is_number(value: object) -> bool:
+    """Return whether something is a number for Prometheus, which has those of 64 bits."""
+    try:
+        return isinstance(value, int | float) and isinstance(float(value), float)
+    except OverflowError:
+        return False
