@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -86,26 +87,28 @@ def _details(kind: Kind, username: str, run: ActiveSpawn, pods: Sequence[Manifes
         url=record.url,
         state=dict(record.state),
     )
+    scrub = partial(run.scrubbed, username=username)
     try:
         details = kind.details(status, pods)
         if not isinstance(details, Mapping):
             raise TypeError("the details are no mapping")  # noqa: TRY301 - logged as any other fault of the plugin
-        shown: dict[str, Any] = json.loads(json.dumps(dict(details), allow_nan=False))
-    except Exception:
+        shown: dict[str, Any] = _mapped(json.loads(json.dumps(dict(details), allow_nan=False)), scrub)
+    except Exception:  # noqa: BLE001 - the answer goes without them
         log = structlog.get_logger("spawnpenny.web")
-        log.warning("the details of a spawn cannot be shown", kind=kind.name, spawn=record.id, exc_info=True)
+        fault = scrub(traceback.format_exc())
+        log.warning("the details of a spawn cannot be shown", kind=kind.name, spawn=record.id, exception=fault)
         return {}
-    return {name: _mapped(value, partial(run.scrubbed, username=username)) for name, value in shown.items()}
+    return shown
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Return JSON with all its texts changed, at any depth."""
+    """Return JSON with all its texts changed, at any depth, also those that are names of members."""
     match value:
         case str():
             return change(value)
         case list():
             return [_mapped(item, change) for item in value]
         case dict():
-            return {name: _mapped(item, change) for name, item in value.items()}
+            return {change(name): _mapped(item, change) for name, item in value.items()}
         case _:
             return value
