@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from spawnpenny.api import pod_is_ready
+from spawnpenny.api import hookimpl, pod_is_ready
 from spawnpenny.testing.patience import PATIENCE
 from spawnpenny.testing.web_server import token_settings
+from tests.kit.farm import FARM as FARM_KIND
 from tests.kit.farm import FarmPlugin
 from tests.web.conftest import SCOPES
 
@@ -104,6 +107,38 @@ async def test_faulty_details_cost_the_answer_nothing_else(farms, caller, logged
     await hub.put("/v1/users/ada", json={"uid": 1234, "groups": [{"name": "admins", "id": 5}]})
     found = await running(ada, body={"start": "s1", "options": {"engine": "test"}})
     assert (found["phase"], found["details"]) == ("running", {})
+
+
+SECRET = "Zz-s3cret-of-ada"
+
+
+def raising(status, pods):
+    raise ValueError(f"cannot read {SECRET}")
+
+
+def nested(status, pods):
+    details = {}
+    for _ in range(700):
+        details = {"more": details}
+    return details
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        (raising, {}),
+        (nested, {}),
+        (lambda status, pods: {"one": {1, 2}}, {}),
+        (lambda status, pods: {SECRET: [{SECRET: SECRET}]}, {"[secret]": [{"[secret]": "[secret]"}]}),
+    ],
+)
+async def test_details_harm_no_answer_and_show_no_secret_of_the_start(farms, serving, logged, details, shown):
+    kinds = hookimpl(lambda: [replace(FARM_KIND, details=details)], specname="spawnpenny_kinds")
+    farms.plugins = {"farm": type("Plugin", (FarmPlugin,), {"spawnpenny_kinds": staticmethod(kinds)})}
+    async with serving(farms) as server, server.client("ada") as ada:
+        started = await answered(await ada.put(FARM, json={**START, "env": {"TOKEN": SECRET}}), 202)
+    assert started["details"] == shown
+    assert SECRET not in json.dumps(logged())
 
 
 async def test_a_kind_has_a_largest_number_of_workers(farms, caller):

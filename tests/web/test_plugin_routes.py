@@ -592,6 +592,79 @@ def test_a_foreign_protocol_cannot_have_the_prefix_of_another_owner():
     assert "has the protocol 'morse' under /docs, but there spawnpenny itself has GET /docs" in message
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/users/{user}/kites/red", "/v1/users/{user}/kites/red/events", "/v1/users/ada/kites/{kite}"]
+)
+def test_a_route_that_no_request_reaches_is_refused(path):
+    def contribute():
+        return [simple(path, name="kite.red")]
+
+    message = refusal(kites=plugin(contribute))
+    assert f"has a route GET {path}, but the plugin 'kites' has GET /v1/users/{{user}}/kites/{{name}}" in message
+    assert message.endswith("no request reaches it. Change its path.")
+
+
+async def test_a_plugin_replaces_one_generic_route_of_its_kind_and_the_others_stay(site, serving):
+    async def form(request):
+        return web.json_response({"colours": 7})
+
+    route = Route(
+        *("GET", f"{KITES.replace('ada', '{user}')}/form", form, READ, "kite.form", "The form."),
+        {200: Answer("The form.", "application/json")},
+    )
+    site.plugins = {"kites": plugin(lambda: [route], steps=[Fly()])}
+    async with serving(site) as server, server.client("ada") as ada:
+        assert await (await ada.get(f"{KITES}/form")).json() == {"colours": 7}
+        assert (await (await ada.get(KITE)).json())["code"] == "kite_not_found"
+
+
+def test_a_kind_does_not_take_the_paths_of_labs_where_no_plugin_has_labs():
+    desktops = plugin(lambda spawns: [], kinds=[Kind("desktop", "labs", "desktop")])
+    with pytest.raises(PluginError) as refused:
+        routes(load_plugins(make_settings({"plugins": {"namespace": {}}}), extra={"desktops": desktops}))
+    assert refused.value.message.startswith("A kind of the plugin 'desktops' has the route ")
+    assert refused.value.message.endswith("Change the plural of the kind.")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ["spawnpenny_kite_wrong"]},
+        {"name": "spawnpenny_kite_wrong\n"},
+        {"text": None},
+        {"value": "many"},
+        {"value": None},
+        {"value": 10**400},
+        {"value": {"red": "two"}, "label": "colour"},
+        {"value": {7: 2}, "label": "colour"},
+        {"value": {"red": 2}},
+        {"value": {"red": 2}, "label": "the colour"},
+    ],
+)
+async def test_a_wrong_gauge_of_a_plugin_costs_no_other_metric(site, serving, logged, wrong):
+    good = PluginGauge("spawnpenny_kite_good", "Good.", 1)
+    site.plugins["kites"].spawnpenny_gauges = hookimpl(
+        lambda: [replace(good, **{"name": "spawnpenny_kite_wrong", **wrong}), good], specname="spawnpenny_gauges"
+    )
+    async with serving(site) as server, server.client() as anybody:
+        answer = await anybody.get("/metrics")
+        text = await answer.text()
+    assert (answer.status, "wrong" in text) == (200, False)
+    assert "spawnpenny_kite_good 1.0" in text
+    assert "spawnpenny_labs" in text
+    assert "a gauge of a plugin is left out" in [line["event"] for line in logged()]
+
+
+async def test_a_gauge_of_a_plugin_does_not_double_one_of_ours(site, serving):
+    gauge = PluginGauge("spawnpenny_workers_desired", "Not ours.", 999)
+    contributed = hookimpl(lambda: [gauge], specname="spawnpenny_gauges")
+    site.plugins = {"workers": SimpleNamespace(spawnpenny_gauges=contributed)}
+    async with serving(site) as server, server.client() as anybody:
+        text = await (await anybody.get("/metrics")).text()
+    assert text.count("# TYPE spawnpenny_workers_desired gauge") == 1
+    assert " 999.0" not in text
+
+
 async def test_gauges_of_a_plugin_are_exported_and_wrong_ones_harm_no_other(site, serving, logged):
     def kites(spawns):
         flying = sum(len(found) for _, found in spawns.of_users())
@@ -611,7 +684,7 @@ async def test_gauges_of_a_plugin_are_exported_and_wrong_ones_harm_no_other(site
         text = await (await ada.get("/metrics")).text()
     assert "spawnpenny_kite_flying 1.0" in text
     assert 'spawnpenny_kites_colours{colour="red"} 2.0' in text
-    assert "999" not in text
+    assert " 999.0" not in text
     assert "spawnpenny_broken_first" not in text
     events = {line["event"]: line["plugin"] for line in logged() if "gauge" in line["event"]}
     assert events == {"a gauge of a plugin is left out": "kites", "the gauges of a plugin failed": "broken"}

@@ -33,8 +33,9 @@ _RESERVED_NAMES: Final = frozenset(
 )
 _RESERVED_PLURALS: Final = frozenset(
     {USER, "users", "events", "form", "whoami", "pipelines", "plugins", "routes", "kinds", "spawns", "metrics"}
+    | {"next", "unknown"}
 )
-"""Segments of paths of the HTTP API that stand where a plural would."""
+"""Segments of paths of the HTTP API that stand where a plural would, and further members of lists."""
 
 
 _RESERVED_FIELDS: Final = frozenset(
@@ -56,6 +57,8 @@ _RESERVED_FIELDS: Final = frozenset(
     | {"workers", "resources", "details", "grace", "deadline"}
 )
 """Members of answers, and parts of paths, beside the name of a spawn."""
+_LAB: Final = "lab"
+"""The member of answers that has the lab which requested a spawn; labs themselves have their name there."""
 
 
 class OptionSource(StrEnum):
@@ -259,5 +262,6 @@ def _name_faults(kind: Kind) -> Iterator[str]:
         yield f"has the plural {kind.plural!r}, which spawnpenny uses itself."
     if not kind.title.strip() or len(kind.title) > _MAX_TITLE or not kind.title.isprintable():
         yield f"has the title {kind.title[:63]!r}: write one to {_MAX_TITLE} printable characters."
-    if not _NAME_FIELD.fullmatch(kind.name_field) or kind.name_field in _RESERVED_FIELDS:
+    reserved = _RESERVED_FIELDS | {_LAB} if kind.name != _LAB else _RESERVED_FIELDS
+    if not _NAME_FIELD.fullmatch(kind.name_field) or kind.name_field in reserved:
         yield f"has the name field {kind.name_field[:63]!r}: write up to 20 lower case letters, not used otherwise."

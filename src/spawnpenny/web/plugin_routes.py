@@ -15,6 +15,7 @@ from spawnpenny.plugin.hook_results import check_items
 from spawnpenny.web.dialect import Dialect, is_under
 from spawnpenny.web.kind_spawns import KindSpawns
 from spawnpenny.web.middleware.authorize import Access
+from spawnpenny.web.path_patterns import PART, covers, overlap, shape
 from spawnpenny.web.plugin_handler import guarded
 from spawnpenny.web.route import Answer, Route
 from spawnpenny.web.schemas.incoming import BodySchema, QuerySchema
@@ -26,7 +27,6 @@ HOOK: Final = "spawnpenny_routes"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _PATH: Final = re.compile(r"(?:/(?:(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+/?", re.ASCII)
 _PREFIX: Final = re.compile(r"/[a-z][a-z0-9-]*", re.ASCII)
-_PART: Final = re.compile(r"\{(\w+)\}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _REFUSALS: Final = range(400, 600)
@@ -75,29 +75,64 @@ def with_plugin_routes(
     table += [
         Owned(route, origin.get(kind), default=True) for kind, routes in (defaults or {}).items() for route in routes
     ]
+    for default in table[len(own) :]:
+        _demand_free(default, own)
     for plugin, result in plugins.routes(KindSpawns):
         for route in check_items(plugin, HOOK, result, Route):
             kinds = plugins.declared_kinds.get(plugin, frozenset())
             if (fault := next(_faults(route, plugin, kinds), None)) is not None:
                 raise PluginError(f"The route {_shown(route)} of the plugin {plugin!r} {fault}")
-            table = [other for other in table if not _replaces(route, plugin, other)]
-            _demand_new(route, plugin, table)
-            table.append(Owned(replace(route, handler=guarded(plugin, route)), plugin))
+            _put(route, plugin, table)
     for dialect, owner in _dialects(table).items():
         _demand_sole(dialect, owner, table)
     return tuple(owned.route for owned in table)
 
 
-def overlap(path: str, other: str) -> bool:
-    """Return whether some path of a request fits both: part by part, they are equal or one takes any text."""
-    parts, others = path.split("/"), other.split("/")
-    return len(parts) == len(others) and all(
-        part == text or _PART.fullmatch(part) or _PART.fullmatch(text) for part, text in zip(parts, others, strict=True)
-    )
+def _put(route: Route, plugin: str, table: list[Owned]) -> None:
+    """Add a route of a plugin to the table: in the place of the generic one that it replaces, else at the end.
+
+    Raises:
+        PluginError: It hides another route, or is hidden by one.
+
+    """
+    others = [other for other in table if not _replaces(route, plugin, other)]
+    _demand_new(route, plugin, others)
+    # The place counts: of two routes that fit a request, the first one answers.
+    place = next((index for index, other in enumerate(table) if _replaces(route, plugin, other)), len(table))
+    _demand_reached(route, plugin, table[:place])
+    table[:] = others
+    table.insert(place, Owned(replace(route, handler=guarded(plugin, route)), plugin))
 
 
-def _shape(path: str) -> str:
-    return _PART.sub("{}", path)
+def _demand_reached(route: Route, plugin: str, before: Sequence[Owned]) -> None:
+    """Refuse a route for which a route before it answers all requests.
+
+    Raises:
+        PluginError: There is such a route.
+
+    """
+    for other in before:
+        known = other.route
+        if known.method == route.method and covers(known.path, route.path):
+            raise PluginError(
+                f"The plugin {plugin!r} has a route {_shown(route)}, but {other.owner} before it: no request reaches "
+                "it. Change its path."
+            )
+
+
+def _demand_free(default: Owned, own: Sequence[Route]) -> None:
+    """Refuse a kind whose generic routes have a path of spawnpenny itself.
+
+    Raises:
+        PluginError: One has.
+
+    """
+    taken = next((Owned(known) for known in own if overlap(known.path, default.route.path)), None)
+    if taken is not None:
+        raise PluginError(
+            f"A kind of the plugin {default.plugin!r} has the route {_shown(default.route)}, but {taken.owner}. "
+            "Change the plural of the kind."
+        )
 
 
 def _replaces(route: Route, plugin: str, other: Owned) -> bool:
@@ -106,7 +141,7 @@ def _replaces(route: Route, plugin: str, other: Owned) -> bool:
     return (
         other.default
         and other.plugin == plugin
-        and (route.method, _shape(route.path)) == (known.method, _shape(known.path))
+        and (route.method, shape(route.path)) == (known.method, shape(known.path))
     )
 
 
@@ -120,7 +155,7 @@ def _demand_new(route: Route, plugin: str, table: Sequence[Owned]) -> None:
             raise PluginError(f"The plugin {plugin!r} has a route with the name {route.name!r}, and {other.owner}.")
         if not overlap(route.path, other.route.path):
             continue
-        same = _shape(route.path) == _shape(other.route.path)
+        same = shape(route.path) == shape(other.route.path)
         if other.plugin == plugin and (not same or route.method != other.route.method):
             continue
         raise PluginError(
@@ -191,7 +226,7 @@ def _path_faults(path: Any) -> Iterator[str]:
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         yield "has a wrong path: after each /, write letters, digits, ., _, ~ and -, or one name in braces: {name}."
         return
-    parts = _PART.findall(path)
+    parts = PART.findall(path)
     if len(parts) > len(set(parts)):
         yield "has two parts of one name in its path."
 
