@@ -170,7 +170,13 @@ def _settings(folder):
         "deadlines": DEADLINES,
         "replicas": {"lease": 6},
         "embedded": {"folder": str(folder / "cluster"), "images": {"spawnpenny/lab": list(SMALL_LAB)}},
-        "plugins": {"namespace": {}, "quota": {}, "user": {}, "lab": {"images": {"default": "spawnpenny/lab"}}},
+        "plugins": {
+            "namespace": {},
+            "quota": {},
+            "user": {},
+            "lab": {"images": {"default": "spawnpenny/lab"}},
+            "dask": {},
+        },
         "tokens": tokens,
     }
 
