@@ -20,6 +20,7 @@ from spawnpenny_lab.template import Template
 
 from spawnpenny.api import InvalidOptionError, Names, Resources, SettingsError, UnknownOptionError, User, pod_limits
 from spawnpenny.testing.plugins import make_settings
+from spawnpenny.testing.spawns import make_spawn
 
 GIB = 2**30
 SETTINGS = {
@@ -38,7 +39,7 @@ def settings_of(section):
 
 
 def pod_of(spawn, section, options=None):
-    return lab_pod(spawn, choose(options or {}, settings_of(section)))
+    return lab_pod(spawn, choose(replace(spawn, options=options or {}), settings_of(section)))
 
 
 def notebook_of(spawn, section):
@@ -97,7 +98,7 @@ def test_the_sites_command_stands_instead_of_the_images(spawn):
 
 
 def test_the_first_size_and_image_are_the_defaults():
-    template = choose({}, settings_of(SETTINGS))
+    template = choose(make_spawn(), settings_of(SETTINGS))
     assert (template.cpu_limit, template.mem_limit, template.image) == (Decimal("0.5"), 2 * GIB, "quay.io/lab:1")
 
 
@@ -112,7 +113,7 @@ def test_the_first_size_and_image_are_the_defaults():
 )
 def test_what_cannot_be_chosen_is_refused_with_what_can(options, error, field, message):
     with pytest.raises(error) as refused:
-        choose(options, settings_of(SETTINGS))
+        choose(make_spawn(options=options), settings_of(SETTINGS))
     assert refused.value.facts["errors"][0]["field"] == field
     assert message in str(refused.value)
 

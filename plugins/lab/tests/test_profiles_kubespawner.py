@@ -18,6 +18,7 @@ from traitlets.config import Config
 
 from spawnpenny.clients.forms import options_from_form
 from spawnpenny.testing.plugins import InvalidRequestError, check_options, form_page, form_schema, make_settings
+from spawnpenny.testing.spawns import make_spawn
 
 BASE = {
     "image": "quay.io/base:1",
@@ -125,7 +126,7 @@ async def test_what_we_take_means_what_it_means_there(theirs, ours, options):
         check_options(lab_form(ours), options)
     except InvalidRequestError:
         return
-    template, spawner = choose(options, ours), theirs(options)
+    template, spawner = choose(make_spawn(options=options), ours), theirs(options)
     await spawner.load_user_options()
     assert {name: getattr(template, name) for name in COMPARED} == {name: getattr(spawner, name) for name in COMPARED}
 
@@ -134,7 +135,7 @@ async def test_what_we_take_means_what_it_means_there(theirs, ours, options):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_what_the_schema_takes_can_be_chosen(ours, options):
     if Draft202012Validator(form_schema(lab_form(ours))).is_valid(options):
-        choose(options, ours)
+        choose(make_spawn(options=options), ours)
     else:
         with pytest.raises(InvalidRequestError):
             check_options(lab_form(ours), options)

@@ -87,7 +87,8 @@ def first_spawn():
 
 
 async def outcome(service):
-    if all(step.scope == "user" for step in service.plugins.pipelines["lab"].steps):
+    pipeline = service.plugins.pipelines.get("lab")
+    if pipeline is None or all(step.scope == "user" for step in pipeline.steps):
         return "no lab"
     try:
         started = await settled(await start(service))
