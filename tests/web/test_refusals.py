@@ -16,6 +16,13 @@ USER = "/v1/users/ada"
 CLUSTERS = "/gateway/api/v1/clusters/"
 
 
+@pytest.fixture
+def site(site):
+    """Have a site with the routes of Dask clusters, too."""
+    site.data["plugins"]["dask"] = {}
+    return site
+
+
 def keys(count, form="k{}"):
     return {form.format(number): 1 for number in range(count)}
 
