@@ -54,6 +54,7 @@ def test_the_api_is_as_it_was():
         "ClusterError",
         "ClusterOption",
         "Credentials",
+        "Dashboard",
         "Event",
         "EventType",
         "ForbiddenError",

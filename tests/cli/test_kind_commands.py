@@ -94,6 +94,7 @@ async def test_a_farm_that_fails_says_why_and_is_listed_with_the_reason(command,
         (("farm", "start", "f1", "--json", "engine=fast"), 2, "--json engine: 'fast' is not JSON."),
         (("farm", "start", "f1", "--workers", "9"), 3, "quota"),
         (("farm", "scale", "f1", "2"), 3, "ada has no render farm 'f1'."),
+        (("farm", "dashboard", "f1"), 2, "A render farm has no dashboard with such links."),
         (("farm", "start", "form"), 3, "The name may not be 'form'."),
         (("ray", "list"), 2, "There is no subcommand 'ray', and the service has no such kind: lab, farm."),
     ],
@@ -130,5 +131,6 @@ async def test_what_no_kind_can_be_is_no_subcommand(command, arguments):
 
 async def test_help_needs_no_service(command):
     helped = await command("farm", "--help")
-    assert re.findall(r"^  (\w+) ", helped.out, re.MULTILINE) == ["events", "list", "scale", "start", "status", "stop"]
+    verbs = ["dashboard", "events", "list", "scale", "start", "status", "stop"]
+    assert re.findall(r"^  (\w+) ", helped.out, re.MULTILINE) == verbs
     assert "--workers COUNT" in (await command("farm", "start", "--help")).out

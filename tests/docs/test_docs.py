@@ -21,6 +21,7 @@ from spawnpenny.cli.lab import lab
 from spawnpenny.cli.migrate import migrate
 from spawnpenny.cli.plugin.command import plugin
 from spawnpenny.cli.user import user
+from spawnpenny.domain.dashboards import Dashboard
 from spawnpenny.domain.kinds import Kinds
 from spawnpenny.domain.users import User
 from spawnpenny.plugin import spec as plugin_spec
@@ -32,6 +33,7 @@ from spawnpenny.testing.contract import StepContract
 from spawnpenny.testing.contract.rules import KIND_RULES, RULES
 from spawnpenny.testing.site import settled, start, stop
 from spawnpenny.testing.web_server import serve_site, token_settings
+from spawnpenny.web.dashboards import dashboard_routes
 from spawnpenny.web.kind_spawns import KindSpawns
 from spawnpenny.web.kinds.routes import generic_routes
 from spawnpenny.web.routes import routes
@@ -92,8 +94,9 @@ def test_each_route_is_documented_with_its_scopes():
             r"^\| `((?:GET|PUT|DELETE|POST) [^`]+)` \| ([^|]+) \|", page("docs/reference/http-api.md"), re.MULTILINE
         )
     )
-    anything = Kind("any", "{plural}", "any", scales=True)
-    generic = (*generic_routes(Kinds({"any": anything}), but="lab")["any"], ticket_route(anything))
+    anything = Kind("any", "{plural}", "any", scales=True, dashboard=Dashboard("/.*", authenticated=True))
+    of_kind = generic_routes(Kinds({"any": anything}), but="lab")["any"]
+    generic = (*of_kind, ticket_route(anything), *dashboard_routes(anything))
     of_plugins = [route for _, found in load_plugins(Settings()).routes(KindSpawns) for route in found]
     for route in (*routes(), *generic, *of_plugins):
         name = f"{route.method} {route.path}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SCHEDULER_PORT_NAME,
         WORKER,
     )
+    from spawnpenny.domain.dashboards import Dashboard
     from spawnpenny.domain.events import Event, EventType, Severity
     from spawnpenny.domain.forms import Checkbox, FormChoice, FormField, FreeText, Number, check_form
     from spawnpenny.domain.kinds import Kind, OptionSource
@@ -111,6 +112,7 @@ __all__ = [
     "ClusterError",
     "ClusterOption",
     "Credentials",
+    "Dashboard",
     "Event",
     "EventType",
     "ForbiddenError",
@@ -202,6 +204,7 @@ _HOMES: Final = {
         "AUTHORITY CONTROL_PORT_NAME CONTROL_TOKEN DASHBOARD_PORT_NAME NOTEBOOK NOTEBOOK_PORT_NAME SCHEDULER "
         "SCHEDULER_PORT_NAME WORKER"
     ),
+    "spawnpenny.domain.dashboards": "Dashboard",
     "spawnpenny.domain.events": "Event EventType Severity",
     "spawnpenny.domain.forms": "Checkbox FormChoice FormField FreeText Number check_form",
     "spawnpenny.domain.kinds": "Kind OptionSource",

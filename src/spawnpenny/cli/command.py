@@ -39,7 +39,7 @@ package is in the module ``command``.
 """
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9]{0,14}", re.ASCII)
-_OF_KINDS: Final = frozenset({"events", "list", "scale", "start", "status", "stop", "-h", "--help"})
+_OF_KINDS: Final = frozenset({"dashboard", "events", "list", "scale", "start", "status", "stop", "-h", "--help"})
 """The first argument after the name of a kind of the service."""
 
 

@@ -23,7 +23,7 @@ from spawnpenny.cli.stopping import is_gone, stop_options
 from spawnpenny.cli.variables import lab_environment
 from spawnpenny.clients.http import Client, KindSpawn, ProblemError, Spawns, new_start
 
-VERBS: Final = ("events", "list", "scale", "start", "status", "stop")
+VERBS: Final = ("dashboard", "events", "list", "scale", "start", "status", "stop")
 _LARGEST_PAGE: Final = 500
 _READERS: Final = frozenset({"read:any", "admin"})
 _STATES: Final = {"undoing": "has failed", "failed": "has failed", "exited": "has ended"}
@@ -52,7 +52,7 @@ def kind_group(name: str) -> click.Group:
     group = click.Group(
         name, help=f"Start, follow, list, scale and stop spawns of the kind {name} of a running service."
     )
-    for make in (_start, _list, _status, _events, _scale, _stop):
+    for make in (_start, _list, _status, _events, _dashboard, _scale, _stop):
         group.add_command(make(name))
     return group
 
@@ -181,6 +181,28 @@ def _events(kind: str) -> click.Command:
         return _run(target, kind, work)
 
     return events
+
+
+def _dashboard(kind: str) -> click.Command:
+    @click.command(name="dashboard")
+    @_name
+    @_user
+    @service_options
+    def dashboard(*, target: Target, name: str, user: str | None) -> int:
+        """Print a new link to its dashboard, for one browser."""
+
+        async def work(client: Client, spawns: Spawns) -> None:
+            owner = await owner_of(client, user)
+            if not spawns.kind.dashboard:
+                raise UsageError(f"A {spawns.kind.title} has no dashboard with such links.")
+            link = await spawns.dashboard_link(owner, name)
+            if link is None:
+                raise CommandError("Browsers reach no dashboards here: the setting gateway.public_address is missing.")
+            click.echo(link)
+
+        return _run(target, kind, work)
+
+    return dashboard
 
 
 def _scale(kind: str) -> click.Command:

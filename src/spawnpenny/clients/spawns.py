@@ -26,6 +26,7 @@ class KindInfo:
         available: True if a loaded plugin can start spawns of it.
         scales: True if it has workers.
         completes: True if it runs to completion.
+        dashboard: True if there are links to its dashboard.
 
     """
 
@@ -36,6 +37,7 @@ class KindInfo:
     available: bool = True
     scales: bool = False
     completes: bool = False
+    dashboard: bool = False
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -232,6 +234,21 @@ class Spawns:
         if not isinstance(message, str | None):
             raise UnexpectedAnswerError("The answer is not from spawnpenny: is this its URL?")
         return message
+
+    async def dashboard_link(self, user: str, name: str) -> str | None:
+        """Return a new link to the dashboard of a running spawn; None if browsers reach no dashboards.
+
+        The browser that opens it first can open it again, and no other.
+
+        Raises:
+            ClientError: There is no answer, or a refusal: it does not run, or its kind has no dashboard.
+
+        """
+        answer = await self._answer("POST", f"{self._one(user, name)}/dashboard")
+        link = answer.get("link")
+        if not isinstance(link, str | None):
+            raise UnexpectedAnswerError("The answer is not from spawnpenny: is this its URL?")
+        return link
 
     def events(
         self, user: str, name: str, *, after: str | None = None, follow_on: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from spawnpenny.domain.dashboards import Dashboard
 from spawnpenny.domain.forms import FormField
 from spawnpenny.domain.names import OWN_NAME, check_spawn_name, is_own_cluster_name, own_cluster_name
 from spawnpenny.domain.spawn_status import SpawnStatus
@@ -94,6 +95,8 @@ class Kind:
         details: A function that returns further members of answers, as JSON, from the status of a spawn and its pods:
             pure, and fast. What it raises is logged, and the answer has no details.
         name_field: The member of answers and the part of paths that has the name of a spawn.
+        dashboard: The dashboard that users may open by a link, if the main pod has a port named ``dashboard`` and the
+            label ``ROUTE_LABEL``.
         unique_names: Whether names are unique among all users, as proxies need that route by them. A name that a user
             chooses gets a hash at its end then; paths may have it without.
         sample: Options of a request with which ``spawnpenny try`` rehearses it, if no hook describes them.
@@ -116,6 +119,7 @@ class Kind:
     form: Form | None = None
     details: Details | None = None
     name_field: str = "name"
+    dashboard: Dashboard | None = None
     unique_names: bool = False
     sample: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -243,6 +247,8 @@ def kind_fault(kind: Kind) -> str | None:
 
 def _faults(kind: Kind) -> Iterator[str]:
     yield from _name_faults(kind)
+    if kind.dashboard is not None and (fault := kind.dashboard.fault()) is not None:
+        yield fault
     if kind.hub_service is not None and not _PLURAL.fullmatch(kind.hub_service):
         yield f"has the hub_service {kind.hub_service[:63]!r}: write up to 30 lower case letters, digits and -."
     if kind.minimum < 0 or (kind.minimum and not kind.scales):

@@ -162,6 +162,14 @@ class Step(ABC):
         """
         return None
 
+    async def dashboard_headers(self, spawn: Spawn) -> Mapping[str, str]:
+        """Return the headers by which the spawn's dashboard knows its user, such as ``Authorization``.
+
+        Called for a running spawn whose kind has an ``authenticated`` dashboard. Only the proxy gets them: it adds them
+        to requests of the user for the dashboard, keeps them in memory, and shows them to nobody.
+        """
+        return {}
+
     async def revert(self, spawn: Spawn) -> None:
         """Delete the objects that ``apply`` created for this spawn: after a failure, at DELETE, and after a crash.
 

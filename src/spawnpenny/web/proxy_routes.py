@@ -185,16 +185,24 @@ def _route_of(pod: Manifest, kinds: Kinds) -> dict[str, Any] | None:
     going = "deletionTimestamp" in metadata or is_over(pod)
     key, username = _key_of(pod), metadata.get("annotations", {}).get(labels.USERNAME, "")
     kind = kinds.get(key.kind)
-    if kind is None or not address or status.get("phase") != "Running" or going or SCHEDULER_PORT_NAME not in ports:
+    if kind is None or not address or status.get("phase") != "Running" or going:
         return None
+    needed = {SCHEDULER_PORT_NAME} if kind.dashboard is None else {SCHEDULER_PORT_NAME, DASHBOARD_PORT_NAME}
+    if not needed & ports.keys():
+        return None
+    path = f"/v1/users/{quote(username, safe='')}/{kind.plural}/{quote(key.name, safe='')}"
+    shown = kind.dashboard
     return {
         "user": username,
         "kind": key.kind,
-        "ticket": f"/v1/users/{quote(username, safe='')}/{kind.plural}/{quote(key.name, safe='')}/ticket",
+        "ticket": f"{path}/ticket",
         "uid": metadata["uid"],
         "address": address,
-        "tls": ports[SCHEDULER_PORT_NAME],
+        "tls": ports.get(SCHEDULER_PORT_NAME),
         "dashboard": ports.get(DASHBOARD_PORT_NAME),
+        "paths": shown.paths if shown else None,
+        "scripted": shown is not None and shown.scripted,
+        "headers": f"{path}/dashboard/headers" if shown and shown.authenticated else None,
     }
 
 

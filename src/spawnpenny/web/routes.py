@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from spawnpenny.web import all_spawns, health, labs, pipelines, proxy_routes, users, whoami
+from spawnpenny.web.dashboards import dashboard_routes
 from spawnpenny.web.form import handler as form
 from spawnpenny.web.health import get_metrics
 from spawnpenny.web.kinds import listing
@@ -42,7 +43,7 @@ def routes(plugins: Plugins | None = None, *, metrics: bool = True) -> tuple[Rou
     if plugins is None:
         return own
     generic = {
-        name: (*found, ticket_route(plugins.kinds[name]))
+        name: (*found, ticket_route(plugins.kinds[name]), *dashboard_routes(plugins.kinds[name]))
         for name, found in generic_routes(plugins.kinds, but=LAB).items()
     }
     return with_plugin_routes(own, plugins, defaults=generic)

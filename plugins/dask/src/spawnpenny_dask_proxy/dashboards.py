@@ -25,8 +25,9 @@ from spawnpenny_dask_proxy.capability import Capabilities, is_capability
 from spawnpenny_dask_proxy.forwarding import forward, join_websockets, target
 from spawnpenny_dask_proxy.limits import ProxyLimits
 from spawnpenny_dask_proxy.pages import notice, ticket_page
-from spawnpenny_dask_proxy.paths import is_inside, is_open
+from spawnpenny_dask_proxy.paths import is_open
 from spawnpenny_dask_proxy.routes import DASK, Feed, RouteTable, Way
+from spawnpenny_dask_proxy.upstream_headers import HeadersError, UpstreamHeaders
 
 LASTS: Final = 12 * 3600
 """Seconds for which a capability opens its dashboard."""
@@ -44,8 +45,11 @@ _WORKERS: Final = (
 )
 _ENDED: Final = (
     HTTPStatus.NOT_FOUND,
-    "This Dask cluster does not run",
-    "It has ended, or does not run yet. In a notebook, cluster.dashboard_link is a new link to a running cluster.",
+    "This cluster does not run",
+    (
+        "It has ended, or does not run yet. For a running Dask cluster, cluster.dashboard_link in a notebook is a new "
+        "link; for other kinds `spawnpenny KIND dashboard NAME` prints one."
+    ),
 )
 _SPENT: Final = (
     HTTPStatus.FORBIDDEN,
@@ -53,7 +57,8 @@ _SPENT: Final = (
     (
         "Only the browser that opens a link first can open it again. A restart of the service ends the links that "
         "nobody has opened. In a notebook, cluster.gateway.get_cluster(cluster.name).dashboard_link is a new link; "
-        "for a SpawnpennyCluster it is cluster.dashboard_link."
+        "for a SpawnpennyCluster it is cluster.dashboard_link. For other kinds, "
+        "`spawnpenny KIND dashboard NAME` prints one."
     ),
 )
 _LATER: Final = (
@@ -77,6 +82,7 @@ class Dashboards:
         self._table = table
         self._feed = feed
         self._service = service
+        self._headers = UpstreamHeaders(service)
         self._capabilities = Capabilities(token)
         self._limits = limits
         self._public = URL(public)
@@ -172,14 +178,19 @@ class Dashboards:
         if not self._requests.has_room(user, limits.requests, limits.dashboards):
             return notice(*_BUSY)
         with self._requests.counted(user):
-            return await forward(request, session, url)
+            try:
+                added = await self._headers.of(way)
+            except (HeadersError, ClientError) as error:
+                structlog.get_logger("spawnpenny.proxy").warning("a dashboard cannot be opened", error=str(error))
+                return notice(*_LATER)
+            response = await forward(request, session, url, way, added)
+            self._headers.note(way, response.status)
+            return response
 
 
 def _is_shown(way: Way | None, rest: str, *, websocket: bool) -> bool:
     """Return whether a path of a dashboard is shown: of a Dask cluster's, or one that is not known, only some are."""
-    if way is None or way.route.kind == DASK:
-        return is_open(rest, websocket=websocket)
-    return is_inside(rest)
+    return is_open(rest, websocket=websocket) if way is None else way.route.shows(rest, websocket=websocket)
 
 
 def _home(way: Way) -> str:

@@ -1,4 +1,4 @@
-"""Forward requests to a dashboard, a program of a user: it gets no credentials, and sets none.
+"""Forward requests to a dashboard, a program of a user: it gets no credentials of a browser, and sets none.
 
 Only the headers that are named here pass, in either direction.
 """
@@ -6,7 +6,7 @@ Only the headers that are named here pass, in either direction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -18,8 +18,8 @@ from yarl import URL
 
 from spawnpenny.api.serving import until_first
 from spawnpenny_dask_proxy.pages import notice
-from spawnpenny_dask_proxy.paths import is_open
 from spawnpenny_dask_proxy.routes import Way
+from spawnpenny_dask_proxy.scripted_pages import READABLE, is_page, read_page
 
 SANDBOX: Final = {
     # No allow-same-origin: the page has no origin, so no cookies and no storage, and reads nothing of other pages.
@@ -43,7 +43,7 @@ _UNSENT: Final = frozenset({1005, 1006, 1015})
 _BROKEN: Final = (
     HTTPStatus.BAD_GATEWAY,
     "The dashboard does not answer",
-    "The scheduler of this Dask cluster may be busy, or has just ended. Load the page again in a moment.",
+    "The program behind this dashboard may be busy, or has just ended. Load the page again in a moment.",
 )
 _ELSEWHERE: Final = (
     HTTPStatus.BAD_GATEWAY,
@@ -84,9 +84,18 @@ def target(way: Way, path: str, query: str) -> URL:
     return URL(f"http://{host}:{way.route.dashboard}{path}{'?' if query else ''}{query}", encoded=True)
 
 
-async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL) -> web.StreamResponse:
-    """Forward a request to a dashboard, and its answer as it comes. It may redirect to another page of its own."""
+async def forward(
+    request: web.Request, session: aiohttp.ClientSession, url: URL, way: Way, added: Mapping[str, str]
+) -> web.StreamResponse:
+    """Forward a request to a dashboard, and its answer as it comes. It may redirect to another page of its own.
+
+    ``added`` are further headers of the request, which the dashboard alone sees.
+    """
     headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
+    scripted = way.route.scripted
+    if scripted and "text/html" in headers.get("Accept", ""):
+        headers.pop("Accept-Encoding", None)  # a page is changed, which needs it as it is
+    headers |= added
     response = web.StreamResponse()
     try:
         async with (
@@ -95,12 +104,16 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
         ):
             status = answer.status
             if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and status != HTTPStatus.NOT_MODIFIED:
-                return _redirected(url, answer.headers.get("Location", ""))
+                return _redirected(way, url, answer.headers.get("Location", ""))
             if not _is_content(answer):
                 return notice(*_BROKEN)
+            more = {**SANDBOX, **(READABLE if scripted else {})}
+            if scripted and is_page(answer):
+                content = {"Content-Type": answer.headers["Content-Type"]}
+                return web.Response(body=await read_page(answer), headers={**content, **more})
             response.set_status(status)
             response.headers.update({name: answer.headers[name] for name in _ANSWER_HEADERS if name in answer.headers})
-            response.headers.update(SANDBOX)
+            response.headers.update(more)
             await response.prepare(request)
             await _copy(answer, response)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
@@ -111,14 +124,14 @@ async def forward(request: web.Request, session: aiohttp.ClientSession, url: URL
     return response
 
 
-def _redirected(url: URL, location: str) -> web.StreamResponse:
+def _redirected(way: Way, url: URL, location: str) -> web.StreamResponse:
     """Redirect the browser where a dashboard redirects, by a relative path, if that is one of its own pages."""
     try:
         destination = url.join(URL(location))
     except ValueError:
         return notice(*_ELSEWHERE)
     path = destination.raw_path
-    if not location or destination.origin() != url.origin() or not is_open(path) or path.startswith("//"):
+    if not location or destination.origin() != url.origin() or not way.route.shows(path) or path.startswith("//"):
         return notice(*_ELSEWHERE)
     query = f"?{destination.raw_query_string}" if destination.raw_query_string else ""
     where = f"./{'../' * (url.raw_path.count('/') - 1)}{path.removeprefix('/')}{query}"

@@ -13,7 +13,7 @@ from aiohttp import web
 
 _TICKET: Final = (
     "Opening the dashboard",
-    "This leads to the dashboard of a Dask cluster. From now on the link opens in this browser, and in no other.",
+    "This leads to the dashboard of a cluster. From now on the link opens in this browser, and in no other.",
     '<form method="post"><button>Open</button></form>',
 )
 

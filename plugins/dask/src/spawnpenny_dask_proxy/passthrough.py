@@ -130,10 +130,12 @@ class Passthrough:
             self._dial(visitor, way, name)
 
     def _dial(self, visitor: Visitor, way: Way, name: str) -> None:
-        if len(way.cuts) >= self.limits.of_cluster:
+        if way.route.tls is None:
+            self.refuse(visitor, "it serves no TLS", name)
+        elif len(way.cuts) >= self.limits.of_cluster:
             self.refuse(visitor, "the cluster has too many connections", name)
         else:
-            visitor.dial(way)
+            visitor.dial(way, way.route.tls)
 
     def _warn_of_refused(self, address: str) -> None:
         """Log refused connections now and then only, as a hostile peer could fill the log."""

@@ -24,11 +24,15 @@ _SLASHES: Final = re.compile(r"[/\\]")
 
 
 def is_open(path: str, *, websocket: bool = False) -> bool:
-    """Return whether a path, as sent and with its first slash, is a page of a dashboard.
+    """Return whether a path, as sent and with its first slash, is a page of a Dask cluster's dashboard."""
+    return is_one_of(path, _SOCKET if websocket else _READ)
 
-    A server may read it as it is, or decoded once or more. Each reading has to be a page, and may not lead upwards.
+
+def is_one_of(path: str, known: re.Pattern[str]) -> bool:
+    """Return whether a path is one of those that a pattern describes.
+
+    A server may read it as it is, or decoded once or more. Each reading has to be one, and may not lead upwards.
     """
-    known = _SOCKET if websocket else _READ
     return is_inside(path) and all(known.fullmatch(reading) is not None for reading in _readings(path))
 
 

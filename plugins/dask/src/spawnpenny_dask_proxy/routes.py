@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import structlog
 
 from spawnpenny.api import pauses
 from spawnpenny.api.serving import ClientError, Connection, Faults
+from spawnpenny_dask_proxy.paths import is_inside, is_one_of, is_open
 
 MOST_HELD: Final = 512
 """Connections that may wait at once for a cluster without a known route."""
@@ -34,25 +36,51 @@ _PORTS: Final = range(1, 65536)
 class Route:
     """The route to a spawn, such as a scheduler: uid, address and ports of its pod.
 
-    ``cluster`` is its name here, ``dashboard`` is None without one, and tickets are used up at the path ``ticket``.
+    Attributes:
+        cluster: The name here.
+        user: The user, who alone may see the dashboard.
+        uid: The uid of the pod.
+        address: The address of the pod.
+        tls: The port for TLS; None without one.
+        dashboard: The port of the dashboard; None without one.
+        kind: The kind of the spawn.
+        ticket: The path of the service at which tickets are used up.
+        paths: The paths of the dashboard that are shown; None: for Dask clusters distributed's own pages, else all.
+        scripted: Whether its pages read their own dashboard, and need a storage.
+        headers: The path of the service that has the headers for requests to the dashboard; None: there are none.
+
     """
 
     cluster: str
     user: str
     uid: str
     address: str
-    tls: int
+    tls: int | None
     dashboard: int | None = None
     kind: str = DASK
     ticket: str = ""
+    paths: re.Pattern[str] | None = None
+    scripted: bool = False
+    headers: str | None = None
+
+    def shows(self, path: str, *, websocket: bool = False) -> bool:
+        """Return whether a path of the dashboard, as sent and with its first slash, is shown."""
+        if self.paths is not None:
+            return not websocket and is_one_of(path, self.paths)
+        return is_open(path, websocket=websocket) if self.kind == DASK else is_inside(path)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """A route in use. The callbacks in ``cuts`` are called once when the route ends."""
+    """A route in use. The callbacks in ``cuts`` are called once when the route ends.
+
+    ``headers`` are those for requests to the dashboard, as far as they are known: secret, and dropped with the route.
+    """
 
     route: Route
     cuts: set[Callable[[], None]] = field(default_factory=set)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @contextmanager
     def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
@@ -221,11 +249,24 @@ class Feed:
 
 def _route(cluster: str, answer: Mapping[str, Any]) -> Route:
     tls, dashboard = answer["tls"], answer["dashboard"]
-    if tls not in _PORTS or (dashboard is not None and dashboard not in _PORTS):
+    if (tls, dashboard) == (None, None) or any(port is not None and port not in _PORTS for port in (tls, dashboard)):
         raise ValueError("no port")
     address = str(ip_address(answer["address"]))  # never a name: only pods are connected to
     user, kind = str(answer["user"]), str(answer.get("kind", DASK))
     ticket = answer.get("ticket") or f"/v1/users/{quote(user, safe='')}/dask/{quote(cluster, safe='')}/ticket"
-    if not str(ticket).startswith("/v1/users/"):
-        raise ValueError("no path for tickets")
-    return Route(cluster, user, str(answer["uid"]), address, tls, dashboard, kind, str(ticket))
+    paths, headers = answer.get("paths"), answer.get("headers")
+    if not all(str(path).startswith("/v1/users/") for path in (ticket, headers) if path is not None):
+        raise ValueError("no path for tickets or headers")
+    return Route(
+        cluster,
+        user,
+        str(answer["uid"]),
+        address,
+        tls,
+        dashboard,
+        kind,
+        str(ticket),
+        paths=None if paths is None else re.compile(str(paths), re.ASCII),
+        scripted=bool(answer.get("scripted")),
+        headers=None if headers is None else str(headers),
+    )

@@ -53,8 +53,8 @@ class Visitor:
             self._way.cuts.discard(self.cut)
         self._passthrough.leave(self)
 
-    def dial(self, way: Way) -> None:
-        """Connect to a scheduler. The connection is cut when the route ends."""
+    def dial(self, way: Way, port: int) -> None:
+        """Connect to a port of a scheduler. The connection is cut when the route ends."""
         if self._over:
             return
         self._way = way
@@ -62,7 +62,7 @@ class Visitor:
         self._dial = Dial(
             self._join, lambda why: self._passthrough.refuse(self, f"its scheduler does not answer: {why}")
         )
-        self._dial.begin(way.route.address, way.route.tls, self._passthrough.limits.dial)
+        self._dial.begin(way.route.address, port, self._passthrough.limits.dial)
 
     def _join(self, scheduler: socket.socket) -> None:
         self._dial = None

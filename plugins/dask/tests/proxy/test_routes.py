@@ -140,7 +140,8 @@ async def test_schedulers_are_reported_and_neither_labs_nor_workers(site):
         assert one.record.url == f"tls://{address}:8786"
         ticket = "/v1/users/ada/dask/c1/ticket"
         about = {"user": "ada", "uid": one.record.pod_uid, "kind": "dask", "ticket": ticket}
-        assert route["route"] == {**about, "tls": 8786, "dashboard": 8787}
+        of_dashboard = {"dashboard": 8787, "paths": None, "scripted": False, "headers": None}
+        assert route["route"] == {**about, "tls": 8786, **of_dashboard}
         await service.spawns.scale("ada", Key("dask", "c1"), Scale(2))
         await settled(await start_cluster(service, "c2", user="bob"))
         assert (await seen.next())[1]["route"]["user"] == "bob"  # the workers were not worth a word

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spawnpenny.api import FormField, Kind, Manifest, PlannedSpawn, Settings, Step, User, hookimpl
 from spawnpenny_ray.access import AccessStep
+from spawnpenny_ray.dashboard import DASHBOARD
 from spawnpenny_ray.lab_environment import lab_patch
 from spawnpenny_ray.settings import RaySettings, RaySettingsSchema
 from spawnpenny_ray.steps import HeadStep, WorkersStep
@@ -21,6 +22,7 @@ def spawnpenny_kinds() -> list[Kind]:
             follows_pods=True,
             minimum=1,
             form=_no_options,
+            dashboard=DASHBOARD,
         )
     ]
 

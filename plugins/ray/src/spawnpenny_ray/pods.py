@@ -9,6 +9,7 @@ from typing import Any, Final
 from spawnpenny.api import (
     DASHBOARD_PORT_NAME,
     PART,
+    ROUTE_LABEL,
     WORKER,
     Manifest,
     PlannedSpawn,
@@ -62,6 +63,7 @@ def head_pod(spawn: PlannedSpawn, settings: RaySettings, allowed: Collection[str
         "readinessProbe": {**probe, "periodSeconds": 1, "timeoutSeconds": 5},
     }
     pod = _pod(spawn, settings, HEAD, settings.head, [*arguments, *_sizes(settings.head)], container, allowed)
+    pod["metadata"]["labels"] |= {ROUTE_LABEL: "true"}  # the proxy shows its dashboard
     pod["metadata"] |= {
         "name": spawn.names.base,
         # An autoscaler that moves a head ends the cluster.

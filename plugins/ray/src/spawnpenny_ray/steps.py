@@ -28,6 +28,7 @@ from spawnpenny.api import (
     worker_pods,
 )
 from spawnpenny_ray.access import NAME, TOKEN, client_url
+from spawnpenny_ray.dashboard import HEADER
 from spawnpenny_ray.head_client import dashboard_session
 from spawnpenny_ray.pods import HEAD, head_pod, pod_host, worker_pod
 from spawnpenny_ray.settings import RaySettings
@@ -107,6 +108,9 @@ class HeadStep(PodStep):
 
     def url(self, spawn: PlannedSpawn, pod: Manifest) -> str | None:
         return client_url(spawn) if pod_name(pod) == spawn.names.base and pod_host(pod) else None
+
+    async def dashboard_headers(self, spawn: Spawn) -> Mapping[str, str]:
+        return {HEADER: f"Bearer {await _token(spawn)}"}
 
     async def revert(self, spawn: Spawn) -> None:
         await spawn.cluster.discard("Pod", spawn.names.base)

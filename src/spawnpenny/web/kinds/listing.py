@@ -38,6 +38,7 @@ class KindView(Schema):
     )
     completes = fields.Boolean(required=True, metadata=described("Whether it runs to completion."))
     ends_with_lab = fields.Boolean(required=True, metadata=described("Whether it may end with its lab."))
+    dashboard = fields.Boolean(required=True, metadata=described("Whether it has a dashboard, and links to it."))
     from_labs = fields.Boolean(required=True, metadata=described("Whether labs may start it."))
     path = fields.String(required=True, metadata=described("The path of a user's spawns, with `{user}`."))
     form = fields.String(required=True, metadata=described("The path of the form, with `{user}`."))
@@ -78,6 +79,7 @@ def _view(request: web.Request, kind: Kind, plugins: Plugins) -> dict[str, Any]:
         "maximum": kind.maximum,
         "completes": kind.completes,
         "ends_with_lab": kind.ends_with_lab,
+        "dashboard": kind.dashboard is not None,
         "from_labs": kind.from_labs,
         "path": path,
         "form": link_to(request, f"{USER_PATH}/{FORM}") if kind.name == LAB else f"{path}/{FORM}",

@@ -10,7 +10,7 @@ The scopes:
 ``read:self``  read labs and other spawns of the token's own user, but no key of a cluster
 ``spawn:self`` read, start and stop labs and other spawns of the token's own user
 ``lab:self``   like ``read:self``; also start, scale and stop all but labs of the token's own user
-``routes``     read the addresses of spawns and use up tickets for dashboards, for the proxy
+``routes``     read addresses of spawns and headers for dashboards, and use up tickets, for the proxy
 ``admin``      all of the above, and read pipelines and plugins; it does not include ``logs`` and ``purge``
 =============  =====================================================================================
 """
