@@ -42,6 +42,7 @@ async def service(tmp_path):
     async with EmbeddedCluster(tmp_path / "cluster", {"spawnpenny/lab": SMALL_LAB}) as cluster:
         site = await make_site(cluster)
         site.data["limits"] = {"starts": 1_000_000}
+        site.data["plugins"]["dask"] = {}
         site.data["tokens"] = {
             "ada": {"sha256": hash_token("token"), "scopes": ["spawn:self", "commission", "read:any"], "user": "ada"}
         }
