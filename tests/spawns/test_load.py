@@ -25,7 +25,7 @@ from spawnpenny.spawns.maintenance.expiry import expire_history
 from spawnpenny.testing.behaviours import PullError
 from spawnpenny.testing.site import lab, make_site, settled, start, stop
 
-MANY = 500 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 150
+MANY = 500 if os.environ.get("SPAWNPENNY_TEST_ALL") == "1" else 100
 LONG = 600
 """Seconds: the broker, all replicas and the node share one event loop here, and each would have its own elsewhere."""
 SHARED = ("ResourceQuota", "LimitRange", "NetworkPolicy", "ConfigMap")
