@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from spawnpenny.domain.kinds import FORM, Kind, Kinds
 from spawnpenny.web.form.handler import HTML, SCHEMA
@@ -15,23 +15,17 @@ from spawnpenny.web.schemas.queries import EventsQuerySchema
 from spawnpenny.web.schemas.spawns import ListPageQuerySchema, ListQuerySchema, ScaleBody, StartQuerySchema
 
 
-def generic_routes(kinds: Kinds, *, but: str, known: Sequence[Route] = ()) -> dict[str, tuple[Route, ...]]:
+def generic_routes(kinds: Kinds, *, but: str) -> dict[str, tuple[Route, ...]]:
     """Return the generic routes of all kinds that plugins declare, by kind.
 
     Args:
         kinds: The kinds.
         but: The kind that has routes of its own.
-        known: The routes of the service. A generic route with the method and path of one is left out.
 
     """
-    existing = {(route.method, route.path) for route in known}
     return {
-        kind.name: tuple(
-            route
-            # The form comes first: a spawn cannot have its name.
-            for route in (_form_route(kind), *routes_of(KindHandlers(kind), schemas_of(kind)))
-            if (route.method, route.path) not in existing
-        )
+        # The form comes first: a spawn cannot have its name.
+        kind.name: (_form_route(kind), *routes_of(KindHandlers(kind), schemas_of(kind)))
         for kind in kinds.of_plugins
         if kind.name != but
     }
