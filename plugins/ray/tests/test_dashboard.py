@@ -21,6 +21,7 @@ import structlog
 from playwright.async_api import async_playwright
 from pytest_asyncio import fixture as async_fixture
 from spawnpenny_dask_proxy.capability import Capabilities
+from spawnpenny_dask_proxy.limits import ProxyLimits
 from spawnpenny_dask_proxy.server import running_proxy
 from yarl import URL
 
@@ -40,11 +41,11 @@ PATH = "/v1/users/ada/rays/r1"
 SMALL = {"cores": 1, "memory": "1Gi"}
 
 
-def proxying(service_port):
+def proxying(service_port, limits=None):
     settings = Settings()
     listens = {"host": "127.0.0.1", "port": 0, "dashboard_port": 0}
     gateway = replace(settings.gateway, service=f"http://127.0.0.1:{service_port}", **listens)
-    return running_proxy(replace(settings, gateway=gateway), TOKEN)
+    return running_proxy(replace(settings, gateway=gateway), TOKEN, limits=limits)
 
 
 @asynccontextmanager
@@ -226,3 +227,16 @@ async def test_a_header_that_is_refused_is_read_anew(ray):
         way.headers["X-Ray-Authorization"] = "Bearer old"
         url = f"http://127.0.0.1:{proxy.dashboard_port}/clusters/{NAME}/{right}/api/version"
         assert [(await client.get(url)).status for _ in range(2)] == [403, 200]
+
+
+async def test_no_header_is_sent_when_the_service_was_silent_for_a_short_time(ray):
+    """Another pod may have the address by then, and would get the token of this one's user."""
+    async with (
+        proxying(ray.server.port, ProxyLimits(fresh_with_headers=0)) as proxy,
+        aiohttp.ClientSession() as client,
+    ):
+        way = await proxy.table.find(NAME, PATIENCE)
+        right = Capabilities(TOKEN).make(NAME, way.route.uid, 2**39)
+        url = f"http://127.0.0.1:{proxy.dashboard_port}/clusters/{NAME}/{right}/api/version"
+        assert (await client.get(url)).status == 503
+        assert not way.headers

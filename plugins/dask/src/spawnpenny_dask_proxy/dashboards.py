@@ -101,7 +101,7 @@ class Dashboards:
         way = await self._table.find(found["cluster"], self._limits.unknown)
         if way is None or way.route.dashboard is None:
             return notice(*(_ENDED if self._table.synced.is_set() else _LATER))
-        if self._feed.silence() > self._limits.fresh:
+        if self._feed.silence() > (self._limits.fresh_with_headers if way.route.headers else self._limits.fresh):
             return notice(*_LATER)
         if is_capability(found["right"]):
             return await self._show(request, session, way, found["right"], rest)

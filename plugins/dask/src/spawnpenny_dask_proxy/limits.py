@@ -23,6 +23,8 @@ class ProxyLimits:
         all_sockets: Websockets in all. The proxy holds a message until it is complete, so this bounds its memory.
         dashboards: Requests to dashboards in all.
         fresh: Time without news of the service after which no dashboard is shown, as another pod may have the address.
+        fresh_with_headers: The same for dashboards to which the proxy adds a credential of their user. The service is
+            heard of every 15 seconds, so this is little more.
 
     """
 
@@ -39,3 +41,4 @@ class ProxyLimits:
     all_sockets: int = 160
     dashboards: int = 2000
     fresh: float = 60.0
+    fresh_with_headers: float = 20.0
