@@ -23,7 +23,6 @@ from spawnpenny.cli.stopping import is_gone, stop_options
 from spawnpenny.cli.variables import lab_environment
 from spawnpenny.clients.http import Client, KindSpawn, ProblemError, Spawns, new_start
 
-VERBS: Final = ("dashboard", "events", "list", "scale", "start", "status", "stop")
 _LARGEST_PAGE: Final = 500
 _READERS: Final = frozenset({"read:any", "admin"})
 _STATES: Final = {"undoing": "has failed", "failed": "has failed", "exited": "has ended"}
