@@ -72,12 +72,15 @@ image: wheels
 	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$$($(BIN)/spawnpenny --version) \
 	    --build-arg REVISION=$$(git rev-parse HEAD) -t $(IMAGE) .
 
+# jsonschema imports rfc3987-syntax wherever it is installed, for a format that nobody here checks. That takes longer than
+# all else that a Hub and a lab import, each time.
 $(READY): requirements.txt pyproject.toml $(PLUGINS)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spawnpenny needs Python 3.11 or newer")'
 	@echo "Setting up $(VENV): this takes about a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLES)
+	$(BIN)/python -m pip uninstall --quiet --disable-pip-version-check --yes rfc3987-syntax
 	touch $@
 
 # The other environment: JupyterHub 5 and the spawner, without the server.
@@ -85,6 +88,7 @@ $(OTHER_READY): requirements-jupyterhub5.txt pyproject.toml
 	$(PYTHON) -m venv $(OTHER)
 	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-jupyterhub5.txt
 	$(OTHER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(OTHER)/bin/python -m pip uninstall --quiet --disable-pip-version-check --yes rfc3987-syntax
 	touch $@
 
 $(NODE_READY): tools/node/package.json tools/node/package-lock.json tools/node/.npmrc

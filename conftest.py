@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: starts processes or builds sites; `make fast` leaves it out")
     config.pluginmanager.register(NoProcesses())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Let garbage be, and keep what was imported out of later collections: all of it stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_ignore_collect(collection_path, config):
